@@ -1,0 +1,154 @@
+"""Conditions in rule files: a small part of Python's expressions, compiled to closures. Nothing is ever eval'ed.
+
+    target.dtype in (int64, uint8)
+    weight.shape == (class,)
+    label_smoothing <= 1 and not target.maximum >= class
+
+Names are what the rule provides: tensors (with `.shape .rank .numel .dtype .minimum .maximum .values`), keyword
+arguments of the loss, the sizes of the axes that the contract bound, dtypes and groups of dtypes. A fact that is
+not known makes a condition neither true nor false (`None`), and so do comparisons with it; `possibly(...)` is true
+unless the condition is certainly false. `values` of a tensor is '' where nothing is known of it.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+Value = Any
+Condition = Callable[[Mapping[str, Value]], Value]
+
+ATTRIBUTES = ("shape", "rank", "numel", "dtype", "minimum", "maximum", "values", "classes", "axes", "origin")
+_COMPARE: dict[type, Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.In: lambda a, b: a in b,
+    ast.NotIn: lambda a, b: a not in b,
+}
+_ARITHMETIC: dict[type, Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Mod: operator.mod,
+}
+_NUMBERED = re.compile(r"\b([A-Za-z_]\w*)\.(\d+)\b")
+_CLASS = re.compile(r"\bclass\b(?!')")
+
+
+def to_python(text: str) -> str:
+    """The field's words as Python can read them: `class` is a keyword there and `where.0` no name."""
+    return _CLASS.sub("class_", _NUMBERED.sub(r"\1__\2", text.strip()))
+
+
+def from_python(name: str) -> str:
+    """The way back: `class_` -> `class`, `where__0` -> `where.0`."""
+    stem, underscores, number = name.rpartition("__")
+    if underscores and number.isdigit():
+        return f"{stem}.{number}"
+    return "class" if name == "class_" else name
+
+
+@lru_cache(maxsize=None)
+def compile_condition(text: str) -> Condition:
+    """Compile one condition. Raises ValueError naming what is not part of the language."""
+    try:
+        tree = ast.parse(to_python(text), mode="eval")
+    except SyntaxError as error:
+        raise ValueError(f"condition {text!r}: {error.msg}") from None
+    return _compile(tree.body, text)
+
+
+def _compile(node: ast.expr, text: str) -> Condition:
+    if isinstance(node, ast.Constant):
+        value = node.value
+        return lambda env: value
+    if isinstance(node, ast.Name):
+        name = from_python(node.id)
+        return lambda env: env.get(name)
+    if isinstance(node, (ast.Tuple, ast.List)):
+        items = [_compile(item, text) for item in node.elts]
+        return lambda env: tuple(item(env) for item in items)
+    if isinstance(node, ast.Attribute):
+        return _attribute(node, text)
+    if isinstance(node, ast.BoolOp):
+        parts = [_compile(part, text) for part in node.values]
+        return _any_of(parts) if isinstance(node.op, ast.Or) else _all_of(parts)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.Not, ast.USub)):
+        inner = _compile(node.operand, text)
+        invert = operator.not_ if isinstance(node.op, ast.Not) else operator.neg
+        return lambda env: None if (value := inner(env)) is None else invert(value)
+    if isinstance(node, ast.Compare):
+        return _comparison(node, text)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "possibly" and len(node.args) == 1:
+        inner = _compile(node.args[0], text)
+        return lambda env: inner(env) is None or bool(inner(env))
+    if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
+        left, right, act = _compile(node.left, text), _compile(node.right, text), _ARITHMETIC[type(node.op)]
+        return lambda env: None if (a := left(env)) is None or (b := right(env)) is None else act(a, b)
+    raise ValueError(f"condition {text!r}: {ast.unparse(node)!r} is not part of the language")
+
+
+def _attribute(node: ast.Attribute, text: str) -> Condition:
+    inner, name = _compile(node.value, text), node.attr
+    if name not in ATTRIBUTES:
+        raise ValueError(f"condition {text!r}: a tensor has no {name!r}; allowed: {', '.join(ATTRIBUTES)}")
+    return lambda env: None if (value := inner(env)) is None else getattr(value, name)
+
+
+def _comparison(node: ast.Compare, text: str) -> Condition:
+    if len(node.ops) > 1:
+        raise ValueError(f"condition {text!r}: write chained comparisons with 'and'")
+    left, right = _compile(node.left, text), _compile(node.comparators[0], text)
+    kind = node.ops[0]
+    if isinstance(kind, (ast.Is, ast.IsNot)):
+        wanted = isinstance(kind, ast.Is)
+        return lambda env: ((left(env) is None) and (right(env) is None)) is wanted
+    if type(kind) not in _COMPARE:
+        raise ValueError(f"condition {text!r}: {ast.unparse(node)!r} is not part of the language")
+    act = _COMPARE[type(kind)]
+
+    def compare(env: Mapping[str, Value]) -> Value:
+        a, b = left(env), right(env)
+        if a is None or b is None:
+            return None
+        try:
+            return act(a, b)
+        except TypeError:  # a string where a number is due: neither true nor false
+            return None
+
+    return compare
+
+
+def _any_of(parts: list[Condition]) -> Condition:
+    def disjunction(env: Mapping[str, Value]) -> Value:
+        unknown = False
+        for part in parts:
+            value = part(env)
+            if value:
+                return True
+            unknown = unknown or value is None
+        return None if unknown else False
+
+    return disjunction
+
+
+def _all_of(parts: list[Condition]) -> Condition:
+    def conjunction(env: Mapping[str, Value]) -> Value:
+        unknown = False
+        for part in parts:
+            value = part(env)
+            if value is None:
+                unknown = True
+            elif not value:
+                return False
+        return None if unknown else True
+
+    return conjunction

@@ -1,0 +1,337 @@
+"""From tensors that a loss does not take, or takes wrongly, to causes and ways out; pure.
+
+One cause gives one diagnosis. A call with two causes is found by repair: the first fix of the first cause is applied
+to shapes and dtypes, and what is left is looked at again. So every fix shown is complete, with what the other
+causes need.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from shapecheck.errors import UserError
+from shapecheck.matching import Facts, Verdict, bind, environment, holds, judge
+from shapecheck.messages import expression
+from shapecheck.operations import Call, DoesNotApply, Named, resolve
+from shapecheck.rules import FixTemplate, Loss, Rule, load_loss
+from shapecheck.shapes import Bound
+
+MOST_CAUSES = 4
+
+
+@dataclass(frozen=True)
+class State:
+    """A call on the way to being right: the facts as they are now, and the torch calls that led here."""
+
+    loss: Loss | None
+    loss_name: str
+    tensors: Mapping[str, Facts]
+    arguments: Mapping[str, Any]
+    named: Mapping[str, Named]
+    observed: tuple[str, ...] = ()
+    classes: int | None = None
+    calls: Mapping[str, tuple[Call, ...]] = field(default_factory=dict)
+    new_arguments: Mapping[str, Any] = field(default_factory=dict)
+    applied: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        assert self.loss is not None
+        return judge(self.loss, self.tensors, self.arguments)
+
+    @property
+    def shapes_fit(self) -> bool:
+        """Whether the shapes are those of some form of the contract, and of the one that is meant."""
+        if self.loss is None:
+            return True
+        verdict = self.verdict
+        return verdict.signature is not None and not any(requirement.misread for requirement in verdict.broken)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One fix of a cause; `after` is the call once it and the fixes of all other causes are applied."""
+
+    template: FixTemplate
+    step: State | None
+    after: State | None
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """A rule that explains the call, how it reads the axes, and what can be done."""
+
+    rule: Rule
+    bounds: Mapping[str, Bound]
+    env: Mapping[str, Any]
+    options: tuple[Option, ...]
+    before: State
+
+
+def start(
+    loss: Loss,
+    tensors: Mapping[str, Facts],
+    arguments: Mapping[str, Any],
+    observed: tuple[str, ...] = (),
+    classes: int | None = None,
+) -> State:
+    """The call as it is; `arguments` are complete (see `matching.arguments_of`)."""
+    named = {name: Named.fresh(tuple(f"axis.{i}" for i in range(t.rank)), t.shape, t.dtype or "") for name, t in tensors.items()}
+    return State(loss, loss.name, tensors, arguments, named, observed, classes)
+
+
+def diagnose(state: State) -> list[Diagnosis]:
+    """Every cause, in the order in which they have to be mended."""
+    causes: list[Diagnosis] = []
+    current: State | None = state
+    while current is not None and current.loss is not None and len(causes) < MOST_CAUSES:
+        cause = _next_cause(current)
+        if cause is None:
+            break
+        causes.append(cause)
+        # Advice that nobody can apply ends a cause; what else is wrong is looked at as if it had been followed.
+        current = next((option.step for option in cause.options if option.step), None) or _passed(current, cause.rule)
+    return [replace(cause, options=tuple(_completed(cause))) for cause in causes]
+
+
+def _passed(state: State, rule: Rule) -> State:
+    return replace(state, applied=(*state.applied, rule.code))
+
+
+def _completed(cause: Diagnosis) -> Iterator[Option]:
+    seen = set()
+    for option in cause.options:
+        if option.step is None:
+            yield replace(option, after=_complete(_passed(cause.before, cause.rule)))
+            continue
+        after = _complete(option.step)
+        key = (option.template.kind, tuple(sorted(after.calls.items())), after.loss_name, tuple(after.new_arguments.items()))
+        if key not in seen:
+            seen.add(key)
+            yield replace(option, after=after)
+
+
+def _complete(state: State) -> State:
+    """The state after the first fix of every cause that is left."""
+    for _ in range(MOST_CAUSES):
+        cause = _next_cause(state) if state.loss is not None else None
+        step = next((option.step for option in cause.options if option.step), None) if cause else None
+        if cause is None:
+            break
+        state = step or _passed(state, cause.rule)
+    return state
+
+
+def _next_cause(state: State) -> Diagnosis | None:
+    cause = _shape_cause(state) or _fact_cause(state)
+    if cause is None:
+        return None
+    return replace(cause, options=tuple(option for option in cause.options if option.step is None or _reaches(option.step)))
+
+
+def _shape_cause(state: State) -> Diagnosis | None:
+    """The first rule whose patterns read the shapes and whose fix leads to shapes that fit.
+
+    Readings that the labels contradict (a label beyond the class axis) come last.
+    """
+    assert state.loss is not None
+    fits = state.shapes_fit
+    advice: Diagnosis | None = None
+    contradicted: Diagnosis | None = None
+    for rule in state.loss.rules:
+        if not rule.found or rule.code in state.applied or rule.contract == ("rejects" if fits else "accepts"):
+            continue
+        for cause in _readings(rule, state):
+            steps = [option.step for option in cause.options if option.step and _reaches(option.step)]
+            if state.calls and not any(_lossless(state, step) for step in steps):
+                continue
+            if not steps:
+                advice = advice or cause
+            elif _contradicted(state, cause.bounds):
+                contradicted = contradicted or cause
+            else:
+                return cause
+    return contradicted or advice
+
+
+def _readings(rule: Rule, state: State) -> Iterator[Diagnosis]:
+    verdict = state.verdict
+    for patterns in rule.found:
+        for bounds in bind(patterns, state.tensors, use_roles=True):
+            form = verdict.signature.form if verdict.signature else None
+            env = _environment(state, bounds, form)
+            if rule.contract == "accepts" and _same_names(bounds, verdict.bounds):
+                continue  # torch reads the axes just so
+            if holds(rule.when, env):
+                yield Diagnosis(rule, bounds, env, tuple(_options(rule, state, bounds, env)), state)
+                break
+
+
+def _same_names(bounds: Mapping[str, Bound], others: Mapping[str, Bound]) -> bool:
+    return {name: bound.names for name, bound in bounds.items()} == {name: bound.names for name, bound in others.items()}
+
+
+def _contradicted(state: State, bounds: Mapping[str, Bound]) -> bool:
+    output, target = bounds.get("output"), state.tensors.get("target")
+    if output is None or target is None or "class" not in output.sizes or "class" in bounds["target"].names:
+        return False
+    size = output.sizes["class"]
+    return (state.classes is not None and size != state.classes) or (target.maximum is not None and size <= target.maximum)
+
+
+def _reaches(state: State, depth: int = 2) -> bool:
+    """Whether the shapes fit now, or after another cause or two are mended.
+
+    A second cause is assumed only if mending it loses nothing; else any shapes could be explained.
+    """
+    if state.shapes_fit:
+        return True
+    if not depth:
+        return False
+    assert state.loss is not None
+    for rule in state.loss.rules:
+        if rule.found and rule.code not in state.applied and rule.contract != "accepts":
+            for cause in _readings(rule, state):
+                steps = [option.step for option in cause.options if option.step and _lossless(state, option.step)]
+                if any(_reaches(step, depth - 1) for step in steps):
+                    return True
+    return False
+
+
+def _lossless(before: State, after: State) -> bool:
+    return all(len(after.named[name].done) == len(before.named[name].done) for name in before.named)
+
+
+def _fact_cause(state: State) -> Diagnosis | None:
+    """The first rule on dtypes, keywords and values that holds for the shapes as they are now."""
+    assert state.loss is not None
+    verdict = state.verdict
+    bounds = verdict.bounds
+    env = _environment(state, bounds, verdict.signature.form if verdict.signature else None)
+    broken = {requirement.name for requirement in verdict.broken}
+    for rule in state.loss.rules:
+        if rule.found or rule.code in state.applied:
+            continue
+        if rule.broken and rule.broken not in broken:
+            continue
+        if not rule.broken and (rule.contract == "rejects" or (rule.contract == "accepts" and not verdict.accepts)):
+            continue
+        if holds(rule.when, env):
+            return Diagnosis(rule, bounds, env, tuple(_options(rule, state, bounds, env)), state)
+    return None
+
+
+def _environment(state: State, bounds: Mapping[str, Bound], form: str | None) -> dict[str, Any]:
+    env = environment(state.tensors, state.arguments, bounds, form)
+    env.update(loss=state.loss_name, observed=state.observed, classes=state.classes)
+    output = bounds.get("output")
+    if output is not None:
+        where = [axis for axis, name in enumerate(output.names) if name.startswith("where")]
+        env["positions"] = math.prod(state.tensors["output"].shape[axis] for axis in where)
+        env["where_role"] = _plural(state.tensors["output"].axes, where)
+    return env
+
+
+def _plural(roles: tuple[str, ...] | None, where: list[int]) -> str:
+    known = {roles[axis] for axis in where} if roles else set()
+    return "time steps" if known == {"time"} else "pixels" if known & {"height", "width", "depth"} else "positions"
+
+
+def _options(rule: Rule, state: State, bounds: Mapping[str, Bound], env: Mapping[str, Any]) -> Iterator[Option]:
+    for template in rule.fixes:
+        if not holds(template.when, env):
+            continue
+        if template.apply or template.loss or template.loss_args:
+            step = _apply(template, rule, state, bounds, env)
+            if step is not None:
+                yield Option(template, step, None)
+        else:
+            yield Option(template, None, None)
+
+
+def _apply(
+    template: FixTemplate, rule: Rule, state: State, bounds: Mapping[str, Bound], env: Mapping[str, Any]
+) -> State | None:
+    """The state after a fix, or None where it has no meaning or changes nothing."""
+    named = {
+        name: replace(tensor, names=bounds[name].names) if name in bounds else tensor for name, tensor in state.named.items()
+    }
+    calls = dict(state.calls)
+    tensors = dict(state.tensors)
+    arguments = dict(state.arguments)
+    after = dict(named)
+    for name, chain in template.apply.items():
+        before = named.get(name) or _named_argument(arguments.get(name))
+        if before is None:
+            return None
+        try:
+            after[name], added = resolve(chain, before, named)
+        except DoesNotApply:
+            return None
+        calls[name] = (*calls.get(name, ()), *added)
+        if name in tensors:
+            tensors[name] = _facts_after(state, name, before, after[name])
+        else:
+            arguments[name] = replace(arguments[name], shape=after[name].sizes, dtype=after[name].dtype)
+    new_arguments = {key: expression(text, env) for key, text in (template.loss_args or {}).items()}
+    loss, arguments = _switch(template.loss, state, {**arguments, **new_arguments})
+    if calls == state.calls and not new_arguments and not template.loss:
+        return None
+    return replace(
+        state,
+        loss=loss,
+        loss_name=template.loss or state.loss_name,
+        tensors=tensors,
+        arguments=arguments,
+        named={name: after[name] for name in state.named},
+        calls=calls,
+        new_arguments={**state.new_arguments, **new_arguments},
+        applied=(*state.applied, rule.code),
+    )
+
+
+def _named_argument(value: Any) -> Named | None:
+    if not isinstance(value, Facts):
+        return None
+    return Named.fresh(tuple(f"axis.{i}" for i in range(value.rank)), value.shape, value.dtype or "")
+
+
+def _switch(name: str, state: State, arguments: dict[str, Any]) -> tuple[Loss | None, dict[str, Any]]:
+    """The rules of another loss, with the keywords that it also has."""
+    if not name:
+        return state.loss, arguments
+    try:
+        loss = load_loss(name)
+    except UserError:
+        return None, {key: value for key, value in arguments.items() if key == "reduction"}
+    defaults = {key: argument.default for key, argument in loss.arguments.items()}
+    return loss, {**defaults, **{key: value for key, value in arguments.items() if key in defaults}}
+
+
+def _facts_after(state: State, name: str, before: Named, after: Named) -> Facts:
+    facts = state.tensors[name]
+    done = [operation for operation, _, _ in after.done[len(before.done) :]]
+    roles = _roles_after(facts.axes, before, after)
+    minimum, maximum, values = facts.minimum, facts.maximum, facts.values
+    if "shift" in done:
+        amount = next(detail for operation, _, detail in after.done if operation == "shift")
+        minimum = None if minimum is None else minimum + amount
+        maximum = None if maximum is None else maximum + amount
+    if "argmax" in done:
+        minimum, maximum, values = None, None, "class-index"
+    if "log" in done or "log_softmax" in done:
+        values = "log-probabilities"
+    return replace(
+        facts, shape=after.sizes, dtype=after.dtype or None, axes=roles, minimum=minimum, maximum=maximum, values=values
+    )
+
+
+def _roles_after(roles: tuple[str, ...] | None, before: Named, after: Named) -> tuple[str, ...] | None:
+    """Each axis keeps its role; merged ones are `merged`, new ones `unit`."""
+    if roles is None:
+        return None
+    role_of = dict(zip(before.origins, roles))
+    return tuple(role_of.get(origin, "merged" if origin else "unit") for origin in after.origins)

@@ -1,0 +1,95 @@
+"""The drawn shapes of a finding: what is there, what is needed, and the axis to look at. Data only, see `render/`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from shapecheck.report import Fix, Row
+from shapecheck.specs import Size, Subject, TensorSpec
+from shapecheck.symbols import Symbols
+
+if TYPE_CHECKING:
+    from shapecheck.diagnosis import Diagnosis, State
+    from shapecheck.shapes import Bound
+
+ORIGINS = {
+    "flag": "from --target",
+    "spec": "declared",
+    "model": "measured",
+    "data": "from the data",
+    "inferred": "measured",
+    "assumed": "assumed",
+}
+_NAMES = {"one": "unit", "where": "position", "other": "position", "axis": ""}
+
+
+def rows(subject: Subject, symbols: Symbols, cause: Diagnosis, fixes: Sequence[Fix]) -> tuple[Row, ...]:
+    """Output, target, and what the first fix makes of them."""
+    found: list[Row] = []
+    after = cause.options[0].after if cause.options else None
+    for name, facts in cause.before.tensors.items():
+        axes = _axes(subject.tensors.get(name), facts.shape, facts.axes, cause.bounds.get(name), symbols)
+        mark, remark = _mark(cause, name)
+        found.append(Row(name, axes, _note(subject, name, facts.dtype), mark, remark))
+        if after is not None and after.calls.get(name, ()) != cause.before.calls.get(name, ()):
+            named, changed = after.named[name], after.tensors[name]
+            bound = after.verdict.bounds.get(name) if after.loss else None
+            names = bound.names if bound else named.names
+            needs = _axes(None, changed.shape, changed.axes, None, symbols, names)
+            note = changed.dtype if changed.dtype != facts.dtype else ""
+            found.append(Row("needs", needs, note or ""))
+    return tuple(found)
+
+
+def tensor_rows(subject: Subject, state: State, symbols: Symbols | None = None) -> tuple[Row, ...]:
+    """The tensors as they are."""
+    symbols = symbols or Symbols({})
+    return tuple(
+        Row(name, _axes(subject.tensors.get(name), t.shape, t.axes, None, symbols), _note(subject, name, t.dtype))
+        for name, t in state.tensors.items()
+    )
+
+
+def _axes(
+    tensor: TensorSpec | None,
+    shape: tuple[int, ...],
+    roles: tuple[str, ...] | None,
+    bound: Bound | None,
+    symbols: Symbols,
+    names: tuple[str, ...] = (),
+) -> tuple[tuple[str, Size], ...]:
+    """(role, size) of each axis: the role that was found, else what the rule takes it for."""
+    names = bound.names if bound else names
+    roles = roles or (tensor.axes if tensor is not None else None)
+    found: list[tuple[str, Size]] = []
+    for axis, size in enumerate(shape):
+        role = roles[axis] if roles and axis < len(roles) else "unknown"
+        name = names[axis] if axis < len(names) else ""
+        label = role if role != "unknown" else _label(name)
+        found.append((label, symbols.name(size)))
+    return tuple(found)
+
+
+def _label(name: str) -> str:
+    if "*" in name:
+        return " x ".join(_label(part) for part in name.split("*"))
+    stem = name.partition(".")[0]
+    return _NAMES.get(stem, stem)
+
+
+def _note(subject: Subject, name: str, dtype: str | None) -> str:
+    tensor = subject.tensors.get(name)
+    origin = ORIGINS[tensor.origin] if tensor is not None else "assumed"
+    return f"{dtype}, {origin}"
+
+
+def _mark(cause: Diagnosis, tensor: str) -> tuple[int | None, str]:
+    name = (cause.rule.mark or {}).get(tensor)
+    bound = cause.bounds.get(tensor)
+    if name is None or bound is None:
+        return None, ""
+    axis = next((a for a, n in enumerate(bound.names) if n == name or n.partition(".")[0] == name.partition(".")[0]), None)
+    if axis is None:
+        return None, ""
+    return axis, f"classes are here, axis {axis}" if name == "class" else f"axis {axis}"

@@ -1,0 +1,57 @@
+"""The explanation page of a code and the list of rules, made from the rule files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from shapecheck.errors import UserError, did_you_mean
+from shapecheck.rules import HEADINGS, Rule, all_rules
+
+
+def page(code: str) -> str:
+    """The page of a code or name as Markdown. Raises UserError with the nearest."""
+    rules = all_rules()
+    rule, losses = rules.get(code.upper()) or _by_name(code, {rule.name: (rule, ls) for rule, ls in rules.values()})
+    sections = [f"# {rule.code} {rule.name} ({rule.severity})", _summary(losses)]
+    for key, heading in HEADINGS.items():
+        text = rule.explain[key].strip()
+        body = f"```python\n{text}\n```" if key in ("example", "instead") else text
+        sections.append(f"## {heading}\n\n{body}")
+    return "\n\n".join(sections) + "\n"
+
+
+def _by_name(name: str, rules: dict[str, tuple[Rule, tuple[str, ...]]]) -> tuple[Rule, tuple[str, ...]]:
+    if name.lower() in rules:
+        return rules[name.lower()]
+    known = [*all_rules(), *rules]
+    hint = did_you_mean(name, known).partition(" allowed: ")[0]
+    raise UserError(f"no rule {name!r}", f"{hint} see shapecheck rules".replace("allowed: ", "").strip() if "?" in hint else "see shapecheck rules")
+
+
+def _summary(losses: tuple[str, ...]) -> str:
+    return f"Belongs to: {', '.join(losses)}."
+
+
+def listing(as_json: bool = False) -> str:
+    """Every rule: code, name, severity, losses."""
+    rows = [(rule.code, rule.name, rule.severity, losses) for rule, losses in all_rules().values()]
+    if as_json:
+        keys = ("code", "name", "severity", "losses")
+        return json.dumps([dict(zip(keys, row)) for row in rows], indent=2) + "\n"
+    width = max(len(name) for _, name, _, _ in rows)
+    return "".join(f"{code}  {name:<{width}}  {severity:<7}  {', '.join(losses)}\n" for code, name, severity, losses in rows)
+
+
+def check_codes(option: str, codes: Sequence[str]) -> tuple[str, ...]:
+    """The codes, prefixes and names of --select or --ignore. Raises UserError for what no rule has."""
+    if not codes:
+        return ()
+    rules = all_rules()
+    names = {rule.name for rule, _ in rules.values()}
+    special = ("SC100", "SC909")
+    for code in codes:
+        known = code == "ALL" or code in names or any(c.startswith(code.upper()) for c in (*rules, *special))
+        if not known:
+            raise UserError(f"{option} {code!r} fits no rule", did_you_mean(code, [*rules, *sorted(names)]).partition(" allowed")[0])
+    return tuple(codes)

@@ -1,0 +1,370 @@
+"""One check from a subject to a result, the same for every source. Imports torch only through the judge it is given.
+
+    subject -> numbers for names -> verdict -> causes -> fixes -> proofs -> result
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from shapecheck import drawing
+from shapecheck.diagnosis import Diagnosis, Option, State, diagnose, start
+from shapecheck.errors import Location, UserError, did_you_mean
+from shapecheck.matching import Facts, arguments_of, facts, judge
+from shapecheck.messages import fill
+from shapecheck.operations import code_of
+from shapecheck.readings import Reading, accepted_targets, readings
+from shapecheck.report import CheckResult, Finding, Fix
+from shapecheck.rules import FixTemplate, Loss
+from shapecheck.specs import INTENTS, Observation, Subject, TensorSpec
+from shapecheck.symbols import Symbols, settle, symbols_of
+
+if TYPE_CHECKING:
+    from shapecheck.shapes import Bound
+    from shapecheck.verify import Answer, Proof
+
+PER_SAMPLE, PER_POSITION = INTENTS
+DISAGREEMENT = "SC909"
+
+
+class Judge(Protocol):
+    """Torch, where it is loaded: see `verify.py`."""
+
+    def ask(self, loss: str, tensors: Mapping[str, Facts], arguments: Mapping[str, Any]) -> Answer | None: ...
+
+    def prove(self, cause: Diagnosis, option: Option, naming: Mapping[str, Bound], state: State) -> Proof: ...
+
+    def prove_without(self, observation: Observation, option: Option, state: State) -> Proof: ...
+
+
+@dataclass(frozen=True)
+class Case:
+    """A subject with one reading of its target: numbers only, keywords complete."""
+
+    subject: Subject
+    loss: Loss
+    symbols: Symbols
+    state: State
+    reading: Reading | None = None
+
+
+def check(subject: Subject, loss: Loss, verifier: Judge | None = None) -> CheckResult:
+    """Everything that can be said of one loss call.
+
+    `verifier` asks torch and runs the fixes; without it fixes are checked against the contract only. Raises UserError
+    for keywords that the loss does not have and tensors that are missing.
+    """
+    began = time.perf_counter()
+    _check_arguments(subject, loss)
+    symbols = symbols_of([size for tensor in subject.tensors.values() for size in tensor.shape])
+    cases = list(_cases(subject, loss, symbols))
+    judged = [(case, diagnose(case.state)) for case in cases]
+    if "target" in subject.tensors:
+        case, causes = judged[0]
+        findings = _findings(case, causes, verifier)
+        contract, note, doubts = _contract(case, verifier)
+        findings = (*findings, *doubts)
+    else:
+        case, findings = _judged_alone(judged, verifier)
+        contract, note = "unknown", ""
+    return CheckResult(
+        name=subject.name,
+        loss=loss.name,
+        loss_args=subject.loss_args,
+        location=subject.location,
+        contract=contract,
+        contract_note=note,
+        inputs=subject.inputs,
+        output_path=subject.output_path,
+        tensors=_reported(subject, case),
+        accepted_targets=tuple(accepted_targets(loss, subject, bool(findings))),
+        findings=_ordered(findings),
+        notes=subject.notes,
+        engine=subject.engine,
+        elapsed_ms=round((time.perf_counter() - began) * 1000),
+    )
+
+
+def _check_arguments(subject: Subject, loss: Loss) -> None:
+    for name in subject.loss_args:
+        if name not in loss.arguments:
+            raise UserError(f"{loss.name} has no keyword {name!r}", did_you_mean(name, loss.arguments))
+    for name in loss.tensors:
+        if name not in subject.tensors and name != "target":
+            raise UserError(f"{loss.name} needs the tensor {name!r}", f"it takes: {', '.join(loss.tensors)}")
+
+
+def _cases(subject: Subject, loss: Loss, symbols: Symbols) -> Iterator[Case]:
+    """The call itself, or, where no target is known, one call for each thing the labels may mean."""
+    if "target" in subject.tensors:
+        yield Case(subject, loss, symbols, _state(subject, loss, symbols))
+        return
+    for reading in readings(loss, subject, symbols):
+        assumed = replace(subject, tensors={**subject.tensors, "target": reading.target})
+        yield Case(subject, loss, symbols, _state(assumed, loss, symbols), reading)
+
+
+def _state(subject: Subject, loss: Loss, symbols: Symbols) -> State:
+    tensors = {name: facts(symbols.concrete(tensor)) for name, tensor in subject.tensors.items()}
+    output = tensors["output"]
+    output = replace(output, dtype=output.dtype or "float32")
+    tensors["output"] = output
+    target = tensors["target"]
+    if target.dtype is None:
+        verdict = judge(loss, tensors, arguments_of(loss, subject.loss_args, output.dtype))
+        dtype = (verdict.signature.dtype if verdict.signature else "") or "int64"
+        tensors["target"] = replace(target, dtype=dtype)
+    ordered = {name: tensors[name] for name in loss.tensors}
+    arguments = arguments_of(loss, subject.loss_args, output.dtype)
+    observed = tuple(observation.kind for observation in subject.observations)
+    return start(loss, ordered, arguments, observed, subject.classes or tensors["target"].classes)
+
+
+def _reported(subject: Subject, case: Case | None) -> Mapping[str, TensorSpec]:
+    """The tensors as the report shows them: dtypes filled in, and the assumed target where there was none."""
+    if case is None:
+        return subject.tensors
+    tensors = dict(subject.tensors)
+    if case.reading is not None:
+        tensors["target"] = case.reading.target
+    return {
+        name: replace(tensor, dtype=tensor.dtype or case.state.tensors[name].dtype) for name, tensor in tensors.items()
+    }
+
+
+# ------------------------------------------------------------------------------------------- verdicts
+
+
+def _contract(case: Case, verifier: Judge | None) -> tuple[str, str, tuple[Finding, ...]]:
+    """What torch does with the tensors; where torch was asked and says otherwise than the rule, a finding."""
+    state = case.state
+    numbers = [size for tensor in state.tensors.values() for size in tensor.shape]
+    if case.symbols.sizes:
+        numbers = [size for t in case.subject.tensors.values() for size in t.shape if isinstance(size, int)]
+        verdict, note = settle(case.symbols, numbers, lambda way: _accepts(case, way))
+        return verdict, note, ()
+    accepts = state.verdict.accepts
+    answer = verifier.ask(state.loss_name, state.tensors, state.arguments) if verifier else None
+    if answer is None or answer.accepts == accepts:
+        return ("accepts" if accepts else "rejects"), "", ()
+    says = answer.error or "it computes a number"
+    doubt = Finding(
+        DISAGREEMENT,
+        "rule-disagrees",
+        "warning",
+        f"the rule of {state.loss_name} says that torch {'accepts' if accepts else 'rejects'} this, but it does not",
+        why="torch is right and the rule is wrong; please report this call",
+        torch_says=says,
+        rows=drawing.tensor_rows(case.subject, state),
+    )
+    return ("accepts" if answer.accepts else "rejects"), "", (doubt,)
+
+
+def _accepts(case: Case, way: Symbols) -> bool:
+    return _state(case.subject, case.loss, way).verdict.accepts
+
+
+def _judged_alone(
+    judged: Sequence[tuple[Case, list[Diagnosis]]], verifier: Judge | None
+) -> tuple[Case | None, tuple[Finding, ...]]:
+    """Without a target, only an output that is wrong whatever the labels mean is a finding.
+
+    The causes of all readings become one finding each, with the fixes of every reading.
+    """
+    if not judged:
+        return None, ()
+    clean = [(case, causes) for case, causes in judged if not causes]
+    if clean:
+        return None, ()
+    all_shaped = all(any(cause.rule.found for cause in causes) for _, causes in judged)
+    chosen = judged if all_shaped else [(c, causes) for c, causes in judged if not any(x.rule.found for x in causes)]
+    merged: dict[str, Finding] = {}
+    shape_code = ""
+    for case, causes in reversed(chosen):  # per position first: there the axes themselves are at fault
+        for finding, cause in zip(_findings(case, causes, verifier), causes, strict=True):
+            key = finding.code
+            if cause.rule.found:
+                shape_code = shape_code or key
+                key = shape_code
+            merged[key] = _joined(merged[key], finding) if key in merged else finding
+    return chosen[0][0], tuple(merged.values())
+
+
+def _joined(first: Finding, second: Finding) -> Finding:
+    fixes = [*first.fixes, *(fix for fix in second.fixes if fix.call not in {f.call for f in first.fixes})]
+    rows = tuple(row for row in first.rows if row.label != "target")
+    return replace(first, fixes=tuple(fixes), rows=rows, torch_says="")
+
+
+def _ordered(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    rank = {"error": 0, "warning": 1, "note": 2}
+    return tuple(sorted(findings, key=lambda finding: rank[finding.severity]))
+
+
+# ------------------------------------------------------------------------------------------- findings
+
+
+def _findings(case: Case, causes: list[Diagnosis], verifier: Judge | None) -> tuple[Finding, ...]:
+    if not causes:
+        return _unexplained(case, verifier)
+    naming = causes[0].bounds
+    says = _torch_says(case, verifier)
+    found = []
+    for cause in causes:
+        fixes = tuple(_fixes(case, cause, naming, verifier))
+        rejects = cause.before.loss is not None and not cause.before.verdict.accepts
+        found.append(_finding(case, cause, fixes, says if rejects or "backward" in says else ""))
+        says = ""
+    return tuple(found)
+
+
+def _torch_says(case: Case, verifier: Judge | None) -> str:
+    answer = verifier.ask(case.state.loss_name, case.state.tensors, case.state.arguments) if verifier else None
+    if answer is None:
+        return ""
+    return answer.error or (f"in backward: {answer.backward_error}" if answer.backward_error else "")
+
+
+def _finding(case: Case, cause: Diagnosis, fixes: tuple[Fix, ...], says: str) -> Finding:
+    rule = cause.rule
+    env = {name: _named(case.symbols, value) for name, value in cause.env.items()}
+    return Finding(
+        rule.code,
+        rule.name,
+        rule.severity,
+        fill(rule.message, env),
+        why=fill(rule.why, env),
+        torch_says=says,
+        rows=drawing.rows(case.subject, case.symbols, cause, fixes),
+        location=_observed_at(case.subject, rule.observed),
+        fixes=fixes,
+    )
+
+
+def _named(symbols: Symbols, value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool) and symbols.sizes:
+        return symbols.name(value)
+    return value
+
+
+def _observed_at(subject: Subject, kind: str) -> Location | None:
+    seen = _observation(subject, kind)
+    return seen.location if seen else None
+
+
+def _observation(subject: Subject, kind: str) -> Observation | None:
+    return next((observation for observation in subject.observations if kind and observation.kind == kind), None)
+
+
+def _unexplained(case: Case, verifier: Judge | None) -> tuple[Finding, ...]:
+    """The contract refuses the call and no rule says why: shapes, needs and torch's words are still worth showing."""
+    verdict = case.state.verdict
+    if verdict.accepts:
+        return ()
+    broken = ", ".join(requirement.that for requirement in verdict.broken)
+    wants = " or ".join(
+        dict.fromkeys(
+            ", ".join(f"{name} ({pattern})" for name, pattern in signature.patterns.items())
+            for signature in case.loss.signatures
+        )
+    )
+    return (
+        Finding(
+            "SC100",
+            "contract-broken",
+            "error",
+            f"{case.loss.name} does not take these tensors",
+            why=f"it requires {broken}" if broken else f"it takes {wants}",
+            torch_says=_torch_says(case, verifier),
+            rows=drawing.tensor_rows(case.subject, case.state, case.symbols),
+        ),
+    )
+
+
+# ---------------------------------------------------------------------------------------------- fixes
+
+
+def _fixes(case: Case, cause: Diagnosis, naming: Mapping[str, Bound], verifier: Judge | None) -> Iterator[Fix]:
+    for option in cause.options:
+        fix = _fix(case, cause, option)
+        if option.step is not None and verifier is not None:
+            proof = verifier.prove(cause, option, naming, case.state)
+            fix = replace(fix, verified="executed" if proof.executed else "contract", proof=proof.text, trap=proof.trap)
+        elif option.template.run and verifier is not None:
+            seen = _observation(case.subject, cause.rule.observed)
+            proof = verifier.prove_without(seen, option, case.state) if seen else None
+            if proof is not None and proof.executed:
+                fix = replace(fix, verified="executed", proof=proof.text)
+        elif option.step is not None:
+            fix = replace(fix, verified="contract")
+        yield fix
+
+
+def _fix(case: Case, cause: Diagnosis, option: Option) -> Fix:
+    template, after = option.template, option.after
+    assert after is not None
+    env = {name: _named(case.symbols, value) for name, value in cause.env.items()}
+    changed = [name for name in (*case.loss.tensors, *after.calls) if after.calls.get(name)]
+    changed = list(dict.fromkeys(changed))
+    own = [name for name in template.apply if after.calls.get(name)] or [name for name in changed]
+    return Fix(
+        kind=template.kind,
+        title=fill(template.title, env),
+        applies_to=template.applies_to or (", ".join(own) if template.apply and own else "loss"),
+        code=fill(template.code, env) if template.code else _code(template, own, after),
+        intent=_intent(case, after),
+        call="" if template.code else _call(case, after),
+        setup=_setup(case, after),
+        output_shape=case.symbols.names(after.tensors["output"].shape),
+        target_shape=case.symbols.names(after.tensors["target"].shape),
+    )
+
+
+def _code(template: FixTemplate, changed: list[str], after: State) -> str:
+    """What replaces `applies_to`: the expression, the keyword, or the loss."""
+    if template.apply and changed:
+        return ", ".join(code_of(after.calls[name], name) for name in changed)
+    if template.loss_args:
+        return ", ".join(f"{name}={value!r}" for name, value in after.new_arguments.items())
+    return f"F.{after.loss_name}"
+
+
+def _call(case: Case, after: State) -> str:
+    """The whole loss call as it pastes."""
+    arguments = [code_of(after.calls.get(name, ()), name) for name in case.loss.tensors]
+    given = {**case.subject.loss_args, **after.new_arguments}
+    for name, value in given.items():
+        if name not in after.arguments:
+            continue
+        if isinstance(after.arguments[name], Facts):
+            arguments.append(f"{name}={code_of(after.calls.get(name, ()), name)}")
+        else:
+            arguments.append(f"{name}={value!r}")
+    return f"loss = F.{after.loss_name}({', '.join(arguments)})"
+
+
+def _setup(case: Case, after: State) -> str:
+    call = next((call for call in after.calls.get("output", ()) if call.kind == "attention"), None)
+    if call is None:
+        return ""
+    features = case.symbols.name(dict(call.kwargs)["features"])
+    return f"attention = nn.Linear({features}, 1)  # a part of the model, trained with it"
+
+
+def _intent(case: Case, after: State) -> str | None:
+    """Which reading of the labels a fix serves, where the output has positions at all."""
+    output = case.state.tensors["output"]
+    bound = next((b for b in (case.state.verdict.bounds.get("output"),) if b), None)
+    if output.rank < 3 and not (bound and any(name.startswith("where") for name in bound.names)):
+        return None
+    target = after.named["target"]
+    positions = [name for name in target.names if name.startswith(("where", "other")) or "*where" in name]
+    names = after.verdict.bounds["target"].names if after.loss and after.verdict.bounds else target.names
+    if positions or any(name.startswith("where") for name in names):
+        return PER_POSITION
+    return PER_SAMPLE
+
+

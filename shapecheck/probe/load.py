@@ -1,0 +1,237 @@
+"""Loads what a target names and says where in the user's text it stands. Runs no model.
+
+Whatever importing the user's code does (raise, exit, miss a package) becomes a ModelError of code SC901.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any
+
+from torch import nn
+
+from shapecheck import source
+from shapecheck.errors import Location, ModelError, nearest
+from shapecheck.probe import importing, places
+from shapecheck.probe.construct import build_model
+from shapecheck.probe.state import seed
+from shapecheck.probe.telling import said, shown_path, shown_value
+from shapecheck.targets import Target
+
+_MOST_NAMES = 12
+_AS_SCRIPT = 'a check only imports the file: what should run as a script alone belongs under if __name__ == "__main__":'
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model ready to run, the name the user gave it, and where it stands in the user's code."""
+
+    model: nn.Module
+    name: str
+    location: Location
+
+
+def load_model(target: Target, arguments: Mapping[str, Any]) -> Loaded:
+    """Imports and builds, always with the same random numbers.
+
+    Raises ModelError: SC901 (not loadable), SC902 (arguments missing or unknown), SC903 (the constructor raised).
+    """
+    seed()
+    found, location = load_object(target)
+    name = target.name or target.text
+    seed()
+    return Loaded(build_model(found, name, arguments, location), name, location)
+
+
+def load_object(target: Target) -> tuple[Any, Location]:
+    """The object, and the line of its `class`, `def` or assignment. Raises ModelError (SC901)."""
+    if target.name is None:
+        raise ModelError(f"{target.text!r} names no model", "write model.py:WaveNet", code="SC901")
+    module = _imported(target)
+    found = _attribute(module, target, target.name)
+    return found, _location(found, module, target, target.name)
+
+
+def _imported(target: Target) -> Any:
+    shown = target.path or target.module or target.text
+    try:
+        if target.path is None:
+            return importing.import_module(target.module or target.text)
+        _readable(target.path)
+        return importing.import_file(target.path)
+    except ModelError:
+        raise
+    except SystemExit as error:
+        message, hint = f"importing {shown} calls sys.exit({shown_value(error.code)})", _AS_SCRIPT
+        place = places.raised_at(error)
+    except SyntaxError as error:
+        raise _syntax_failure(error, shown) from None
+    except ModuleNotFoundError as error:
+        raise _missing_module(error, target, shown) from None
+    except BaseException as error:  # noqa: BLE001  the user's code may raise anything
+        message, hint = f"importing {shown} raises {said(error)}", _AS_SCRIPT
+        place = places.raised_at(error)
+    raise _load_failure(message, hint, place or (Location(target.path) if target.path else None))
+
+
+def _readable(path: str) -> None:
+    """The open system call is the only sure test."""
+    if os.path.isdir(path):
+        raise _load_failure(f"{path} is a folder, not a Python file", "name a file in it, such as model.py:WaveNet")
+    try:
+        with open(path, "rb"):
+            return
+    except FileNotFoundError:
+        raise _load_failure(f"no such file: {path}", None) from None
+    except (OSError, ValueError) as error:
+        raise _load_failure(f"{path} cannot be read: {said(error)}", None) from None
+
+
+def _syntax_failure(error: SyntaxError, shown: str) -> ModelError:
+    """The interpreter names the file itself: it may be another one of the user's."""
+    file = error.filename or shown
+    undecodable = _undecodable_line(file)
+    place = Location(shown_path(file), undecodable or error.lineno or None)
+    if undecodable is not None:
+        hint = "save it as UTF-8, or say which encoding it has in its first line: # -*- coding: latin-1 -*-"
+        return _load_failure(f"{place.path} is not UTF-8 text: {said(error.msg)}", hint, place)
+    text = (error.text or "").strip()
+    return _load_failure(
+        f"{place.path} does not parse: {said(error.msg)}" + (f" in {said(text)!r}" if text else ""),
+        f"see it outside shapecheck: python -m py_compile {place.path}",
+        place,
+    )
+
+
+def _undecodable_line(file: str) -> int | None:
+    try:
+        with open(file, "rb") as opened:
+            data = opened.read()
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return data.count(b"\n", 0, error.start) + 1
+    except OSError:
+        pass
+    return None
+
+
+def _missing_module(error: ModuleNotFoundError, target: Target, shown: str) -> ModelError:
+    place, name = places.raised_at(error), error.name or ""
+    top = name.partition(".")[0]
+    if place is None and f"{target.module}.".startswith(f"{name}."):
+        return _load_failure(f"there is no module {name}", _module_hint(name))
+    if not name or top in sys.modules:
+        hint = f"the {top} that was imported has no such module" if name else None
+        return _load_failure(f"importing {shown} raises {said(error)}", hint, place)
+    folder = importing.whereabouts(top)
+    if folder is not None:
+        hint = f"{top} is in {folder}: make that folder importable with PYTHONPATH={folder}"
+        return _load_failure(f"{shown} needs the module {name}, which cannot be imported from there", hint, place)
+    hint = f"install {top} in this environment"
+    return _load_failure(f"{shown} needs the module {name}, which is not installed", hint, place)
+
+
+def _module_hint(name: str) -> str:
+    """The neighbour of the nearest spelling."""
+    here = [os.path.splitext(file)[0] for file in os.listdir(".") if file.endswith(".py") or os.path.isdir(file)]
+    guess = nearest(name, here)
+    return f"did you mean {guess}?" if guess else "modules are looked up in the current folder and in this environment"
+
+
+def _attribute(module: Any, target: Target, name: str) -> Any:
+    found = module
+    for part in name.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            raise _no_such_name(module, target, name) from None
+        except BaseException as error:  # noqa: BLE001  the user's code may raise anything
+            place = places.raised_at(error)
+            raise _load_failure(
+                f"reading {name} from {target.path or target.module} raises {said(error)}", None, place
+            ) from None
+    return found
+
+
+def _no_such_name(module: Any, target: Target, name: str) -> ModelError:
+    file = getattr(module, "__file__", None) or ""
+    shown = target.path or target.module or target.text
+    tree = source.parse(file)
+    script_line = source.main_block_line(tree, name) if tree else None
+    hidden = source.hidden_line(tree, name) if tree else None
+    message = f"{shown} has no {name}"
+    if script_line is not None:
+        hint = 'it stands under if __name__ == "__main__":, which a check does not run; move it out'
+        return _load_failure(message, hint, Location(target.path or shown_path(file), script_line))
+    if hidden is not None:
+        hint = (
+            f"it stands inside {hidden[0]}; move it to the top level of the file, or write a function that returns it"
+        )
+        return _load_failure(message, hint, Location(target.path or shown_path(file), hidden[1]))
+    return _load_failure(
+        message, _names_hint(module, name), Location(target.path or shown_path(file)) if file else None
+    )
+
+
+def _names_hint(module: Any, name: str = "") -> str:
+    """The nearest spelling, and what the module has: models, or else functions and classes of its own."""
+    names = _models_in(module) or _defined(module, inspect.isfunction) or _defined(module, inspect.isclass)
+    guess = nearest(name, [key for key, _ in _public(module)]) if name else None
+    if not names:
+        there = "it has no model and no function"
+    else:
+        there = "it has " + ", ".join(names[:_MOST_NAMES]) + (", ..." if len(names) > _MOST_NAMES else "")
+    return f"did you mean {guess}? {there}" if guess else there
+
+
+def _models_in(module: Any) -> list[str]:
+    """Names of the module's own `nn.Module` classes and of the instances it holds."""
+    instances = [name for name, value in _public(module) if issubclass(type(value), nn.Module)]
+    return [*_defined(module, _is_model_class), *instances]
+
+
+def _is_model_class(value: object) -> bool:
+    return inspect.isclass(value) and issubclass(value, nn.Module)
+
+
+def _defined(module: Any, kind: Callable[[object], bool]) -> list[str]:
+    own = getattr(module, "__name__", None)
+    return [name for name, value in _public(module) if kind(value) and getattr(value, "__module__", None) == own]
+
+
+def _public(module: Any) -> list[tuple[str, Any]]:
+    """What the module holds; the user's code may have put any object in a module's place."""
+    held = getattr(module, "__dict__", {})
+    return [(name, value) for name, value in list(held.items()) if not name.startswith("_")]
+
+
+def _location(found: Any, module: Any, target: Target, name: str) -> Location:
+    """Where it is defined, if that is the user's own code; else the line that gives it its name here."""
+    file = getattr(module, "__file__", None) or target.path or ""
+    bound = _line(file, name)
+    if issubclass(type(found), (type, FunctionType)):
+        home = sys.modules.get(found.__module__ or "")
+        definition = getattr(home, "__file__", None) or ""
+        line = _line(definition, found.__qualname__)
+        users = places.distance(definition) == 0 or definition == file
+        if line is not None and (users or bound is None):
+            return Location(_as_typed(definition, file, target), line)
+    return Location(_as_typed(file, file, target), bound)
+
+
+def _line(file: str, name: str) -> int | None:
+    tree = source.parse(file)
+    return source.definition_line(tree, name) if tree else None
+
+
+def _as_typed(file: str, of_module: str, target: Target) -> str:
+    return target.path if target.path is not None and file == of_module else shown_path(file)
+
+
+def _load_failure(message: str, hint: str | None, location: Location | None = None) -> ModelError:
+    return ModelError(message, hint, code="SC901", location=location)

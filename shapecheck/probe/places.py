@@ -1,0 +1,68 @@
+"""Finds lines of the user's own code on a stack. Reads no files and runs nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from collections.abc import Iterable
+from functools import cache
+from types import FrameType
+
+import torch
+
+import shapecheck
+from shapecheck.errors import Location
+
+_NEVER = (os.path.dirname(torch.__file__), os.path.dirname(os.path.abspath(shapecheck.__file__)))
+_STANDARD = sysconfig.get_paths()["stdlib"]
+
+
+@cache
+def distance(filename: str) -> int:
+    """0 for the user's code, 1 for an installed package, 2 for torch, shapecheck and Python's own."""
+    path = os.path.abspath(filename)
+    inside = [root for root in _NEVER if path.startswith(root + os.sep)]
+    if inside or filename.startswith("<"):
+        return 2
+    if "site-packages" in path or "dist-packages" in path:
+        return 1
+    return 2 if path.startswith(_STANDARD + os.sep) else 0
+
+
+def raised_at(error: BaseException) -> Location | None:
+    """The innermost line of the user's code that the exception passed through."""
+    lines = []
+    trace = error.__traceback__
+    while trace is not None:
+        lines.append((trace.tb_frame.f_code.co_filename, trace.tb_lineno))
+        trace = trace.tb_next
+    return _innermost(reversed(lines))
+
+
+def calling_line() -> Location | None:
+    """The innermost line of the user's code that is running now."""
+    return _innermost(_outwards(sys._getframe(1)))
+
+
+def _outwards(frame: FrameType | None) -> Iterable[tuple[str, int]]:
+    while frame is not None:
+        yield frame.f_code.co_filename, frame.f_lineno
+        frame = frame.f_back
+
+
+def _innermost(lines: Iterable[tuple[str, int]]) -> Location | None:
+    """A line in an installed package counts only where the user's own code is not on the stack at all."""
+    package = None
+    for filename, line in lines:
+        rank = distance(filename)
+        if rank == 0:
+            return Location(_shown(filename), line)
+        if rank == 1 and package is None:
+            package = Location(_shown(filename), line)
+    return package
+
+
+def _shown(filename: str) -> str:
+    inside = os.path.relpath(filename)
+    return filename if inside.startswith(os.pardir) else inside

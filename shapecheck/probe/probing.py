@@ -1,0 +1,248 @@
+"""The dummy forward pass: finds an input, runs the model on it, picks the output and names its axes.
+
+The model is the user's: it is in eval mode for the probe, and everything about it is as before afterwards.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import torch
+from torch import nn
+from torch.nn.parameter import UninitializedTensorMixin
+
+from shapecheck.errors import ModelError
+from shapecheck.probe.asking import asked_for, declared, labelled, requested_proposals
+from shapecheck.probe.axes import Named, evidence_of, name_axes
+from shapecheck.probe.candidates import Sizes, parameters_of, sizes_for
+from shapecheck.probe.feeding import Argument, Call, feed, main_index
+from shapecheck.probe.leaves import Recorder, describe, leaves_of, watched
+from shapecheck.probe.outputs import Piece, at, pick
+from shapecheck.probe.running import Runner, Trial, has_nan
+from shapecheck.probe.search import Search, dtype_name, find, first_line, shown
+from shapecheck.probe.state import guarded, seed
+from shapecheck.probe.watch import REMOVABLE, Watch, Watched
+from shapecheck.specs import InputRequest, Observation, ProbedInput, Size
+
+_SPACE_NAMES = {"time": ("T", "L"), "depth": ("D",), "height": ("H",), "width": ("W",)}
+
+
+@dataclass(frozen=True)
+class ProbeHints:
+    """What is known beforehand; `budget_seconds` bounds the search, not a single run of the user's code."""
+
+    classes: int | None = None
+    loss: str | None = None
+    target: tuple[Size, ...] | None = None
+    budget_seconds: float = 20.0
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What the dummy forward pass saw. `axes` has one of `specs.ROLES` for each axis of `output`.
+
+    `sizes` binds N, and where they exist C (the output's class axis), T, L, D, H, W (the input's), and the names typed by the
+    user. `requires_grad` is whether the output carries gradient when run with gradients on.
+    """
+
+    inputs: tuple[ProbedInput, ...]
+    output: torch.Tensor
+    output_path: str
+    axes: tuple[str, ...]
+    sizes: Mapping[str, int]
+    observations: tuple[Observation, ...]
+    requires_grad: bool
+    notes: tuple[str, ...] = ()
+    rerun: Callable[[Observation], torch.Tensor] | None = field(default=None, repr=False, compare=False)
+
+    def without(self, observation: Observation) -> torch.Tensor:
+        """The output of the same inputs with that softmax, log_softmax or sigmoid replaced by identity.
+
+        Raises ValueError for an observation that is not of this probe or cannot be left out.
+        """
+        if self.rerun is None:
+            raise ValueError("this probe cannot be run again")
+        return self.rerun(observation)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A call that runs, where it came from, and the sizes the user named."""
+
+    trial: Trial
+    origin: str
+    bound: Mapping[str, int]
+
+
+def probe(model: nn.Module, requests: Sequence[InputRequest], output_path: str | None, hints: ProbeHints) -> Probe:
+    """Runs the model on `requests`, on what it declares, or on what a search finds.
+
+    Raises UserError for wrong requests, and ModelError: SC904 if the model fails on the input the user gave, SC905 if none is
+    found, SC908 if the output to use is missing or not plain.
+    """
+    model = _settled(model)
+    recorder = Recorder(checking=not requests)
+    with guarded(model) as guard, watched(model, recorder):
+        runner = Runner(model, guard, recorder, time.monotonic() + hints.budget_seconds)
+        sizes = sizes_for(model)
+        found = (
+            _requested(runner, requests, sizes)
+            if requests
+            else _declared(runner) or _Found(find(runner), "inferred", {})
+        )
+        recorder.checking = False
+        piece = pick(found.trial.output, output_path, found.trial.states, found.trial.call)
+        evidence = evidence_of(model, piece.tensor, found.trial.made, hints.loss, hints.classes)
+        call = labelled(found.trial.call, found.trial.arrivals)
+        named = name_axes(runner, call, piece.path, found.trial.arrivals, evidence, sizes, fixed=found.origin == "flag")
+        final = _final(runner, named.call, piece)
+    return _probe_of(model, found, named, piece, final)
+
+
+def _settled(model: nn.Module) -> nn.Module:
+    """A copy of a model with lazy layers, whose first run would settle their sizes for good."""
+    lazy = any(isinstance(tensor, UninitializedTensorMixin) for tensor in (*model.parameters(), *model.buffers()))
+    return copy.deepcopy(model) if lazy else model
+
+
+# ---------------------------------------------------------------------------- a call that runs
+
+
+def _requested(runner: Runner, requests: Sequence[InputRequest], sizes: Sizes) -> _Found:
+    """Tries the call as typed; sizes that were only named, and index ranges, are then searched for."""
+    asked = asked_for(runner.model, requests, sizes)
+    search = Search(runner, sizes, fits=lambda call: any(one.allows(call) for one in asked))
+    trial = search.go(requested_proposals(asked), lambda trial: not has_nan(trial.output))
+    if trial is None:
+        raise _fails(runner.model, search.trials[0][0] if search.trials else Trial(asked[0].call))
+    one = next((one for one in asked if one.allows(trial.call)), asked[0])
+    return _Found(trial, "flag", one.bound(trial.call))
+
+
+def _fails(model: nn.Module, trial: Trial) -> ModelError:
+    words = first_line(trial.error) if trial.error else "the time ran out"
+    wants = next((describe(leaf) for leaf in leaves_of(model)), None)
+    takes = ", ".join(p.name for group in parameters_of(model) for p in group)
+    hint = f"its first layer, {wants}; forward takes: {takes}" if wants else f"forward takes: {takes}"
+    return ModelError(
+        f"{type(model).__name__} fails on {shown(trial.call)}: {words}", hint, code="SC904", location=trial.location
+    )
+
+
+def _declared(runner: Runner) -> _Found | None:
+    for _, call in declared(runner.model):
+        trial = runner.run(call)
+        if trial.worked and not has_nan(trial.output):
+            return _Found(trial, "model", {})
+    return None
+
+
+# ---------------------------------------------------------------------------- the run that is reported
+
+
+@dataclass(frozen=True)
+class _Final:
+    output: torch.Tensor
+    requires_grad: bool
+    watched: tuple[Watched, ...]
+    note: str | None = None
+
+
+def _final(runner: Runner, call: Call, piece: Piece) -> _Final:
+    """Once more with gradients on and every call of the user's code watched."""
+    learns = any(parameter.requires_grad for parameter in runner.model.parameters())
+    watch = Watch()
+    try:
+        output = _watched_run(runner, call, piece.path, watch)
+    except Exception as error:
+        words = f"the model does not run with gradients on: {first_line(error)}"
+        plain = runner.tensor(call, piece.path)
+        return _Final(piece.tensor if plain is None else plain, False, (), words)
+    return _Final(output.detach(), output.requires_grad, tuple(watch.on(output, learns)))
+
+
+def _watched_run(runner: Runner, call: Call, path: str, watch: Watch) -> torch.Tensor:
+    args, kwargs = feed(call)
+    seed()
+    try:
+        with torch.enable_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with watch:
+                output = runner.model(*args, **kwargs)
+        return at(output, path)
+    finally:
+        runner.guard.restore()
+
+
+def _again(model: nn.Module, call: Call, path: str, seen: Sequence[Watched]) -> Callable[[Observation], torch.Tensor]:
+    def rerun(observation: Observation) -> torch.Tensor:
+        calls = next((watched.calls for watched in seen if watched.observation == observation), ())
+        if not calls or observation.kind not in REMOVABLE:
+            raise ValueError(f"{observation.kind} cannot be left out")
+        with guarded(model) as guard:
+            runner = Runner(model, guard, Recorder(checking=False), time.monotonic())
+            return _watched_run(runner, call, path, Watch(calls)).detach()
+
+    return rerun
+
+
+def _probe_of(model: nn.Module, found: _Found, named: Named, piece: Piece, final: _Final) -> Probe:
+    axes = named.roles if len(named.roles) == final.output.dim() else ("unknown",) * final.output.dim()
+    notes = [*_coinciding(final.output, axes), *([final.note] if final.note else [])]
+    return Probe(
+        inputs=tuple(_input(argument, found.origin) for argument in named.call if argument.is_tensor),
+        output=final.output,
+        output_path=piece.path,
+        axes=axes,
+        sizes=_sizes(named.call, found.bound, axes, tuple(final.output.shape)),
+        observations=tuple(watched.observation for watched in final.watched),
+        requires_grad=final.requires_grad,
+        notes=tuple(notes),
+        rerun=_again(model, named.call, piece.path, final.watched),
+    )
+
+
+def _input(argument: Argument, origin: str) -> ProbedInput:
+    """An axis of fixed size shows as the channel of what the layers take, or as a feature at the end."""
+    rank = len(argument.shape)
+    names = [argument.label(axis) for axis in range(rank)]
+    blank = [axis for axis, name in enumerate(names) if not name]
+    for axis in blank if len(blank) == 1 and argument.kind == "float" else ():
+        names[axis] = "feature" if axis == rank - 1 else "channel"
+    return ProbedInput(argument.name, argument.shape, dtype_name(argument), origin, tuple(names))
+
+
+def _sizes(call: Call, bound: Mapping[str, int], axes: Sequence[str], shape: tuple[int, ...]) -> Mapping[str, int]:
+    """Names bound to sizes; what the user typed wins, and the main input comes before the others."""
+    sizes = {"N": 1}
+    ordered = sorted(range(len(call)), key=lambda index: index != main_index(call))
+    seen: set[str] = set()
+    for argument in (call[index] for index in ordered):
+        for axis, size in enumerate(argument.shape):
+            label = argument.label(axis)
+            names = ("N",) if label == "batch" else _SPACE_NAMES.get(label, ())
+            sizes |= {name: size for name in names if name not in seen}
+            seen.update(names)
+    if "class" in axes:
+        sizes["C"] = shape[list(axes).index("class")]
+    return MappingProxyType(sizes | dict(bound))
+
+
+def _coinciding(output: torch.Tensor, axes: Sequence[str]) -> list[str]:
+    """Axes that cannot be told apart by size, and axes that could not be named."""
+    notes = []
+    for axis, size in enumerate(output.shape):
+        for other in range(axis):
+            if output.shape[other] == size > 1:
+                notes.append(
+                    f"output axes {other} ({axes[other]}) and {axis} ({axes[axis]}) are both {size}, and could not be varied apart"
+                )
+    unknown = [str(axis) for axis, role in enumerate(axes) if role == "unknown"]
+    if unknown:
+        notes.append(f"what output axis {', '.join(unknown)} stands for is not known")
+    return notes

@@ -1,0 +1,125 @@
+"""One forward pass on dummy arguments: what it gave, or where and why it failed. Chooses nothing.
+
+Every model runs for real on tiny CPU tensors; another engine replaces `Runner.run` and nothing else.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from shapecheck.errors import Location
+from shapecheck.probe.feeding import Call, feed
+from shapecheck.probe.leaves import Arrival, Recorder
+from shapecheck.probe.outputs import at, pieces
+from shapecheck.probe.places import raised_at
+from shapecheck.probe.state import Guard, seed
+
+Fed = tuple[list[Any], dict[str, Any]]
+
+
+class EmptyOutput(Exception):
+    """The model ran, but every tensor it returned is empty."""
+
+
+class DoubtfulOutput(Exception):
+    """The model ran, but returned no tensor, or none without NaN."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run. `depth` is how many layers it reached; `error` carries no traceback, `location` is the user's line."""
+
+    call: Call
+    output: Any = None
+    error: Exception | None = None
+    location: Location | None = None
+    arrivals: tuple[Arrival, ...] = ()
+    states: tuple[torch.Tensor, ...] = ()
+    made: tuple[tuple[nn.Module, torch.Tensor], ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def depth(self) -> int:
+        return len(self.arrivals)
+
+    @property
+    def worked(self) -> bool:
+        return self.error is None
+
+
+@dataclass
+class Runner:
+    """Runs the model; `runs` counts. The model is as before after every run."""
+
+    model: nn.Module
+    guard: Guard
+    recorder: Recorder
+    deadline: float
+    runs: int = 0
+
+    @property
+    def expired(self) -> bool:
+        return time.monotonic() > self.deadline
+
+    def run(self, call: Call) -> Trial:
+        """A quiet run without gradients. Never raises for what the model does."""
+        return self._guarded(call, lambda: feed(call))
+
+    def tensor(self, call: Call, path: str, fed: Callable[[], Fed] | None = None) -> torch.Tensor | None:
+        """The output tensor at `path`, or None if the model does not run on this call."""
+        trial = self._guarded(call, fed or (lambda: feed(call)))
+        if not trial.worked:
+            return None
+        try:
+            return at(trial.output, path)
+        except KeyError:
+            return None
+
+    def _guarded(self, call: Call, fed: Callable[[], Fed]) -> Trial:
+        self.runs += 1
+        self.recorder.clear()
+        seed()
+        started = time.perf_counter()
+        output: Any = None
+        error: Exception | None = None
+        location: Location | None = None
+        try:
+            args, kwargs = fed()
+            with torch.no_grad(), warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+                warnings.simplefilter("ignore")
+                output = self.model(*args, **kwargs)
+            _refuse_nothing(output)
+        except SystemExit as stopped:
+            error = RuntimeError(f"the model called sys.exit({stopped.code!r})")
+            location = raised_at(stopped)
+        except Exception as raised:
+            location, error = raised_at(raised), raised.with_traceback(None)
+            raised.__context__ = raised.__cause__ = None
+        finally:
+            self.guard.restore()
+        seconds = time.perf_counter() - started
+        recorder = self.recorder
+        made = tuple(recorder.made) if error is None else ()
+        return Trial(call, output, error, location, tuple(recorder.arrivals), tuple(recorder.states), made, seconds)
+
+
+def _refuse_nothing(output: Any) -> None:
+    tensors = [piece.tensor for piece in pieces(output)]
+    if not tensors:
+        raise DoubtfulOutput("the model returned no tensor")
+    if not any(tensor.numel() for tensor in tensors):
+        raise EmptyOutput(f"the output is empty: shape {tuple(tensors[0].shape)}")
+
+
+def has_nan(output: Any) -> bool:
+    tensors = [piece.tensor for piece in pieces(output)]
+    return any(t.is_floating_point() and bool(torch.isnan(t).any()) for t in tensors)

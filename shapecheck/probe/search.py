@@ -1,0 +1,186 @@
+"""Finds arguments that a model nobody annotated runs on: best first, by how deep into the model a try came."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from torch import nn
+
+from shapecheck.errors import ModelError
+from shapecheck.probe.candidates import Proposal, Sizes, initial, layouts, sizes_for
+from shapecheck.probe.feeding import Argument, Call, main_index, positions, resize, size_at, total_bytes
+from shapecheck.probe.leaves import LeafMismatch
+from shapecheck.probe.repairs import LARGEST_SIZE, Failure, next_prime, repairs
+from shapecheck.probe.running import Runner, Trial, has_nan
+
+MOST_TRIES = 150
+_AFTER_DOUBT = 20
+_LARGEST_TRY = 256 * 2**20
+_HEAD_START = 20.0
+_FIRST = 4
+_SLOW = 0.04
+_SPARE = 200
+_MOST_CUTS = 5
+_SMALL_BATCH = 3
+
+
+@dataclass
+class Search:
+    """The open proposals and what came of the tries so far."""
+
+    runner: Runner
+    sizes: Sizes
+    heap: list[tuple[float, int, Proposal]] = field(default_factory=list)
+    best: dict[object, float] = field(default_factory=dict)
+    tried: set[object] = field(default_factory=set)
+    trials: list[tuple[Trial, str]] = field(default_factory=list)
+    fits: Callable[[Call], bool] = lambda call: True
+    doubtful: Trial | None = None
+    entered: bool = False
+    pushed: int = 0
+
+    def push(self, proposal: Proposal, bonus: float) -> None:
+        key, cost = _key(proposal.call), proposal.cost - bonus
+        if key in self.tried or cost >= self.best.get(key, math.inf):
+            return
+        if _is_sane(proposal.call) and self.fits(proposal.call):
+            self.best[key] = cost
+            self.pushed += 1
+            heapq.heappush(self.heap, (cost, self.pushed, proposal))
+
+    def go(self, first: Iterable[Proposal], accept: Callable[[Trial], bool]) -> Trial | None:
+        """The first try that worked and is accepted, else the first that worked at all."""
+        for rank, proposal in enumerate(sorted(first, key=lambda proposal: proposal.cost)):
+            self.push(proposal, _HEAD_START if rank < _FIRST else 0.0)
+        patience = MOST_TRIES
+        while self.heap and len(self.trials) < min(patience, MOST_TRIES) and not self.runner.expired:
+            _, _, proposal = heapq.heappop(self.heap)
+            key = _key(proposal.call)
+            if key in self.tried:
+                continue
+            self.tried.add(key)
+            trial = self.runner.run(proposal.call)
+            self.trials.append((trial, proposal.why))
+            if trial.worked:
+                if accept(trial):
+                    return trial
+                self.doubtful = self.doubtful or trial
+                patience = min(patience, len(self.trials) + _AFTER_DOUBT)
+            else:
+                self._learn(trial)
+        return self.doubtful
+
+    def _learn(self, trial: Trial) -> None:
+        if not self.entered and trial.arrivals and trial.call:
+            self.entered = True
+            for rank, layout in enumerate(layouts(trial.arrivals[0].leaf, self.sizes)):
+                head = _renamed(layout, trial.call[0])
+                self.push(Proposal((head, *trial.call[1:]), 0.3 * rank - 0.3, "the layer that runs first"), 0.0)
+        bonus = 2 * math.log1p(max(0, trial.depth - isinstance(trial.error, LeafMismatch)))
+        for proposal in repairs(Failure(trial, self.runner.model, self.sizes)):
+            self.push(proposal, bonus)
+
+
+def find(runner: Runner) -> Trial:
+    """A call the model runs on. Raises ModelError SC905 with what was tried and an --input line to type."""
+    search = Search(runner, sizes_for(runner.model))
+    trial = search.go(initial(runner.model, search.sizes), lambda trial: not has_nan(trial.output))
+    if trial is None:
+        raise _not_found(runner.model, search)
+    return _shortened(runner, trial, search)
+
+
+def _shortened(runner: Runner, trial: Trial, search: Search) -> Trial:
+    """A slow long sequence cut down towards the shortest the model takes: every later run gains by it."""
+    call, main = trial.call, main_index(trial.call)
+    axes = [axis for axis in range(len(call[main].shape)) if call[main].label(axis) == "time"] if call else []
+    if len(axes) != 1 or trial.seconds < _SLOW:
+        return trial
+    position = (main, axes[0])
+    works = size_at(call, position)
+    same_rank = [
+        t for t, _ in search.trials if not t.worked and t.call and len(t.call[main_index(t.call)].shape) > axes[0]
+    ]
+    fails = max(
+        (n for n in (size_at(t.call, (main_index(t.call), axes[0])) for t in same_rank) if n < works), default=1
+    )
+    call = resize(call, [p for p in positions(call) if call[p[0]].label(p[1]) == "batch"], _SMALL_BATCH)
+    for _ in range(_MOST_CUTS):
+        middle = next_prime((fails + works) // 2)
+        if works - fails < _SPARE or middle >= works:
+            break
+        shorter = runner.run(resize(call, [position], middle))
+        if shorter.worked and not has_nan(shorter.output):
+            trial, works = shorter, middle
+        else:
+            fails = middle
+    return trial
+
+
+def _key(call: Call) -> object:
+    return tuple(argument.key for argument in call)
+
+
+def _renamed(layout: Argument, like: Argument) -> Argument:
+    dtype = layout.dtype if layout.kind == "int" else like.dtype if like.kind == "float" else layout.dtype
+    return replace(layout, name=like.name, keyword=like.keyword, dtype=dtype)
+
+
+def _is_sane(call: Call) -> bool:
+    sizes = [size_at(call, position) for position in positions(call)]
+    return all(0 < size <= LARGEST_SIZE for size in sizes) and total_bytes(call) <= _LARGEST_TRY
+
+
+def _not_found(model: nn.Module, search: Search) -> ModelError:
+    tried = len(search.trials)
+    if not search.trials:
+        return ModelError("no dummy input was tried: the time ran out", "give one with --input N,3,64,64", code="SC905")
+    deepest = sorted(search.trials, key=lambda pair: -pair[0].depth)
+    trial = deepest[0][0]
+    lines = "\n".join(_grouped(trial for trial, _ in deepest))
+    return ModelError(
+        f"no dummy input found for {type(model).__name__} in {tried} tries",
+        f"tried, the furthest first:\n{lines}\ngive the shape of a real one, for instance: {suggestion(trial.call)}",
+        code="SC905",
+        location=trial.location,
+    )
+
+
+def _grouped(trials: Iterable[Trial], most: int = 4) -> list[str]:
+    """One line for each different error."""
+    lines: dict[str, str] = {}
+    for trial in trials:
+        words = first_line(trial.error)
+        lines.setdefault(words, f"  {shown(trial.call)}: {words}")
+    return list(lines.values())[:most]
+
+
+def first_line(error: Exception | None) -> str:
+    text = str(error).strip().splitlines() or [""]
+    name = "" if isinstance(error, LeafMismatch) else f"{type(error).__name__}: "
+    return (name + text[0])[:200].rstrip(": ")
+
+
+def shown(call: Call) -> str:
+    """`x (5, 1, 97) float32, lengths (5) int64`."""
+    parts = [f"{a.name} {a.shape} {dtype_name(a)}" for a in call if a.is_tensor]
+    return ", ".join(parts) or "no tensors"
+
+
+def dtype_name(argument: Argument) -> str:
+    return str(argument.dtype).removeprefix("torch.")
+
+
+def suggestion(call: Call) -> str:
+    """The call as options to type."""
+    several = sum(argument.is_tensor for argument in call) > 1
+    options = []
+    for argument in call:
+        if argument.is_tensor:
+            name = f"{argument.name}=" if several or argument.keyword else ""
+            dtype = "" if dtype_name(argument) == "float32" else f":{dtype_name(argument)}"
+            options.append(f"--input {name}{','.join(map(str, argument.shape))}{dtype}")
+    return " ".join(options) or "--input N,3,64,64"

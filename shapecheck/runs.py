@@ -1,0 +1,182 @@
+"""A run of the command line: targets to checks, models in the worker, specs here, results in the order asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from shapecheck import spec_files, wire
+from shapecheck.errors import CheckError, UserError
+from shapecheck.report import CheckResult, Report, select
+from shapecheck.specs import Subject, TensorSpec, parse_input, parse_shape
+from shapecheck.targets import Target, parse_target
+from shapecheck.version import VERSION
+from shapecheck.workers import Workers
+
+DEFAULT_TIMEOUT = 60.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user typed, still as text where names have to be bound later."""
+
+    targets: tuple[str, ...]
+    loss: str | None = None
+    loss_args: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    inputs: tuple[str, ...] = ()
+    target: str | None = None
+    output: str | None = None
+    classes: int | None = None
+    verify: bool | None = None
+    timeout: float = DEFAULT_TIMEOUT
+    jobs: int = 1
+
+
+@dataclass(frozen=True)
+class Work:
+    """One check to do: a job for the worker, or a result that is there already."""
+
+    name: str
+    loss: str
+    job: Mapping[str, Any] | None = None
+    result: CheckResult | None = None
+
+
+def run(request: Request) -> Report:
+    """Check every target. Raises UserError for wrong usage; what goes wrong with one target is its own result."""
+    targets = [_parsed(text) for text in request.targets]
+    models = any(isinstance(target, Target) and target.kind != "spec" for target in targets)
+    with Workers() if models or request.verify else _NoWorkers() as workers:
+        # The worker imports torch while the rules are read here.
+        works = [work for target, text in zip(targets, request.targets) for work in _works(target, text, request)]
+        jobs = [work.job for work in works if work.job is not None]
+        answers = dict(workers.run(jobs, request.timeout, request.jobs)) if jobs else {}
+    results, index = [], 0
+    for work in works:
+        if work.result is not None:
+            results.append(work.result)
+            continue
+        results.append(_result(work, answers[index]))
+        index += 1
+    return Report(tuple(results), VERSION)
+
+
+class _NoWorkers:
+    """Where nothing needs torch."""
+
+    def __enter__(self) -> _NoWorkers:
+        return self
+
+    def __exit__(self, *ended: object) -> None:
+        return None
+
+    def run(self, jobs: Sequence[Mapping[str, Any]], timeout: float, concurrency: int) -> Mapping[int, Any]:
+        return {}
+
+
+def _parsed(text: str) -> Target | CheckError:
+    try:
+        return parse_target(text)
+    except UserError:
+        raise
+    except CheckError as error:  # a missing file is that target's failure, not the run's
+        return error
+
+
+def _works(target: Target | CheckError, text: str, request: Request) -> list[Work]:
+    if isinstance(target, CheckError):
+        return [Work(text, request.loss or "", result=CheckResult(text, request.loss or "", error=target))]
+    if target.kind == "spec":
+        return _spec_works(target, request)
+    from shapecheck.rules import load_loss
+
+    if request.loss is None:
+        raise UserError("no loss given", f"add --loss, such as: shapecheck {text} --loss cross_entropy")
+    loss = load_loss(request.loss)
+    _known_arguments(loss.name, loss.arguments, request.loss_args)
+    return [Work(text, loss.name, job=_model_job(text, loss.name, request))]
+
+
+def _known_arguments(loss: str, known: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    from shapecheck.errors import did_you_mean
+
+    for name in given:
+        if name not in known:
+            raise UserError(f"{loss} has no keyword {name!r}", did_you_mean(name, known))
+
+
+def _model_job(text: str, loss: str, request: Request, kind: str = "model") -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "text": text,
+        "loss": loss,
+        "loss_args": wire.pack(dict(request.loss_args)),
+        "arguments": wire.pack(dict(request.arguments)),
+        "inputs": wire.pack(tuple(parse_input(item) for item in request.inputs)),
+        "target": wire.pack(_target(request)),
+        "output": request.output,
+        "classes": request.classes,
+        "verify": request.verify is not False,
+    }
+
+
+def _target(request: Request) -> TensorSpec | None:
+    if request.target is None:
+        return None
+    shape, dtype = parse_shape(request.target, f"--target {request.target!r}")
+    return TensorSpec(shape, dtype, origin="flag")
+
+
+def _spec_works(target: Target, request: Request) -> list[Work]:
+    entries = spec_files.read(target.path or "-", request.loss, request.loss_args)
+    flag = _target(request)
+    return [_spec_work(spec_files.with_target(entry, flag), request) for entry in entries]
+
+
+def _spec_work(entry: spec_files.Entry, request: Request) -> Work:
+    from shapecheck.pipeline import check
+    from shapecheck.rules import load_loss
+
+    if entry.subject is None:
+        return Work(entry.name, "", result=CheckResult(entry.name, "", location=entry.location, error=entry.error))
+    subject = replace(entry.subject, classes=entry.subject.classes or request.classes)
+    try:
+        loss = load_loss(subject.loss)
+        if request.verify:
+            return Work(entry.name, loss.name, job={"kind": "spec", "subject": wire.pack(subject)})
+        return Work(entry.name, loss.name, result=check(subject, loss))
+    except UserError as error:
+        place = error.location or entry.location
+        failed = UserError(error.message, error.hint, code=error.code, location=place)
+        return Work(entry.name, subject.loss, result=CheckResult(entry.name, subject.loss, location=place, error=failed))
+
+
+def _result(work: Work, answer: Mapping[str, Any]) -> CheckResult:
+    if "error" in answer:
+        return CheckResult(work.name, work.loss, error=wire.error_from(answer["error"]))
+    result: CheckResult = wire.unpack(answer["result"])
+    return result
+
+
+def trace(request: Request) -> str:
+    """The output spec of one model as YAML. Raises CheckError."""
+    from shapecheck.rules import load_loss
+
+    (text,) = request.targets
+    target = parse_target(text)
+    if target.kind == "spec":
+        raise UserError(f"{text} is a spec already", "trace takes model.py:Net")
+    loss = load_loss(request.loss or "cross_entropy")
+    with Workers() as workers:
+        ((_, answer),) = workers.run([_model_job(text, loss.name, request, "trace")], request.timeout)
+    if "error" in answer:
+        raise wire.error_from(answer["error"])
+    subject: Subject = wire.unpack(answer["subject"])
+    return spec_files.write(subject)
+
+
+def selected(report: Report, chosen: Sequence[str], ignored: Sequence[str]) -> Report:
+    """Only the findings that --select and --ignore leave."""
+    return replace(report, checks=tuple(select(result, chosen, ignored) for result in report.checks))

@@ -1,0 +1,105 @@
+"""Reads a Python file's syntax tree: which names it has, and on which lines. Runs nothing and raises nothing."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Iterator
+from functools import lru_cache
+
+_DEFINITIONS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+_CONTAINERS = ("Sequential", "ModuleList", "ModuleDict", "PreTrainedModel")
+
+
+@lru_cache(maxsize=64)
+def parse(path: str) -> ast.Module | None:
+    """The file's syntax tree, or None where it cannot be read or does not parse."""
+    try:
+        with open(path, "rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(file.read())
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def models(tree: ast.Module) -> list[str]:
+    """Names of the top-level classes that look like an `nn.Module`, in the order of the file."""
+    classes = [node for node in statements(tree.body) if isinstance(node, ast.ClassDef)]
+    found: set[str] = set()
+    while True:
+        more = {node.name for node in classes if _is_model(node, found)} - found
+        if not more:
+            return [node.name for node in classes if node.name in found]
+        found |= more
+
+
+def functions(tree: ast.Module) -> list[str]:
+    """Names of the public top-level functions."""
+    found = (node.name for node in statements(tree.body) if isinstance(node, ast.FunctionDef))
+    return [name for name in found if not name.startswith("_")]
+
+
+def definition_line(tree: ast.Module, dotted: str) -> int | None:
+    """Line of `class`, `def`, assignment or import that binds `Name` or `Outer.Inner`; the last one wins."""
+    first, _, rest = dotted.partition(".")
+    line = None
+    for node in statements(tree.body):
+        if first in _bound(node):
+            inner = ast.Module(node.body, []) if rest and isinstance(node, ast.ClassDef) else None
+            line = (definition_line(inner, rest) if inner else None) or node.lineno
+    return line
+
+
+def hidden_line(tree: ast.Module, name: str) -> tuple[str, int] | None:
+    """Where a class or function of that name stands inside another one, and inside which."""
+    for outer in ast.walk(tree):
+        if isinstance(outer, _DEFINITIONS):
+            for node in ast.walk(outer):
+                if node is not outer and isinstance(node, _DEFINITIONS) and node.name == name:
+                    return outer.name, node.lineno
+    return None
+
+
+def main_block_line(tree: ast.Module, name: str) -> int | None:
+    """Where `if __name__ == "__main__":` binds the name."""
+    for node in tree.body:
+        if isinstance(node, ast.If) and "__main__" in ast.unparse(node.test):
+            return definition_line(ast.Module(node.body, []), name)
+    return None
+
+
+def relative_level(tree: ast.Module) -> int:
+    """The most dots that a `from ..x import y` of the file begins with."""
+    return max((node.level for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)), default=0)
+
+
+def statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements that run with the body, those inside `if`, `try` and `with` included."""
+    for node in body:
+        yield node
+        if isinstance(node, _DEFINITIONS):
+            continue
+        for block in ("body", "orelse", "finalbody"):
+            yield from statements(getattr(node, block, []))
+        for handler in getattr(node, "handlers", []):
+            yield from statements(handler.body)
+
+
+def _is_model(node: ast.ClassDef, known: set[str]) -> bool:
+    bases = [ast.unparse(base).split("[")[0].rpartition(".")[2] for base in node.bases]
+    return any(base.endswith("Module") or base in _CONTAINERS or base in known for base in bases)
+
+
+def _bound(node: ast.stmt) -> set[str]:
+    """The names that a statement binds."""
+    if isinstance(node, _DEFINITIONS):
+        return {node.name}
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        return {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+    if isinstance(node, ast.Assign):
+        targets = [name for target in node.targets for name in ast.walk(target)]
+    elif isinstance(node, (ast.AnnAssign, ast.AugAssign)):
+        targets = list(ast.walk(node.target))
+    else:
+        return set()
+    return {name.id for name in targets if isinstance(name, ast.Name)}

@@ -1,0 +1,168 @@
+"""The frozen data that every part of shapecheck speaks: tensors, subjects, what a probe saw.
+
+No torch and no files here. A size is an int, or a name that stands for an unknown positive size;
+equal names are equal sizes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from shapecheck.errors import Location, UserError, did_you_mean
+
+Size = int | str
+
+ROLES = (
+    "batch", "class", "time", "depth", "height", "width", "feature", "unit", "merged", "unknown",
+)  # fmt: skip
+VALUES = (
+    "logits", "probabilities", "log-probabilities", "unit-interval", "class-index", "one-hot",
+    "multi-hot", "continuous",
+)  # fmt: skip
+INTENTS = ("per-sample", "per-position")
+FLOATING = ("float16", "bfloat16", "float32", "float64")
+INTEGRAL = ("uint8", "int8", "int16", "int32", "int64")
+DTYPES = (
+    *FLOATING, *INTEGRAL, "bool", "complex64", "complex128", "uint16", "uint32", "uint64",
+    "complex32", "float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz",
+)  # fmt: skip
+DTYPE_ALIASES = {
+    "half": "float16", "float": "float32", "double": "float64", "long": "int64", "int": "int32",
+    "short": "int16", "char": "int8", "byte": "uint8", "cfloat": "complex64", "cdouble": "complex128",
+    "fp16": "float16", "bf16": "bfloat16", "fp32": "float32", "fp64": "float64",
+}  # fmt: skip
+LARGEST_SIZE = 2**31 - 1
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One tensor as far as it is known.
+
+    `shape` has one `Size` an axis; `axes`, where known, one role of `ROLES` an axis. `minimum`, `maximum`
+    are of its values; `classes` is how many classes the data has; `values` is one of `VALUES`.
+    `origin` is one of flag, spec, model, data, inferred, assumed.
+    """
+
+    shape: tuple[Size, ...]
+    dtype: str | None = None
+    axes: tuple[str, ...] | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    classes: int | None = None
+    values: str | None = None
+    origin: str = "spec"
+
+
+@dataclass(frozen=True)
+class InputRequest:
+    """One dummy input the user asked for with --input; `name` is None for a positional one."""
+
+    shape: tuple[Size, ...]
+    dtype: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class ProbedInput:
+    """One dummy input as it was fed. `axes` has one role or name an axis, for messages; '' is a fixed size."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    origin: str
+    axes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Something the model does on the way to its output that a loss may care about.
+
+    `kind` is softmax, log_softmax, sigmoid, argmax or detach; `axis` is the output axis it runs over.
+    """
+
+    kind: str
+    location: Location | None
+    axis: int | None = None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """All that is known of one loss call, wherever it came from."""
+
+    loss: str
+    tensors: Mapping[str, TensorSpec]
+    loss_args: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    name: str = ""
+    location: Location | None = None
+    intent: str | None = None
+    classes: int | None = None
+    inputs: tuple[ProbedInput, ...] = ()
+    output_path: str = ""
+    observations: tuple[Observation, ...] = ()
+    engine: str = "none"
+    notes: tuple[str, ...] = ()
+
+
+def parse_dtype(text: str) -> str:
+    """A torch dtype's name, `torch.` and the usual short names accepted.
+
+    Raises UserError with the nearest spelling.
+    """
+    name = text.strip().removeprefix("torch.")
+    name = DTYPE_ALIASES.get(name, name)
+    if name not in DTYPES:
+        raise UserError(f"unknown dtype {text.strip()!r}", did_you_mean(name, DTYPES[:12]))
+    return name
+
+
+def parse_size(value: object, where: str = "a shape") -> Size:
+    """One size: a whole number from 0 up, or a name. Raises UserError."""
+    if isinstance(value, str):
+        value = value.strip()
+        if _NAME.match(value):
+            return value
+        try:
+            value = int(value)
+        except ValueError:
+            raise UserError(
+                f"{value!r} is not a size in {where}",
+                "a size is a whole number or a name such as N or T; sizes are separated by commas",
+            ) from None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise UserError(f"{value!r} is not a size in {where}", "a size is a whole number or a name")
+    if value < 0:
+        raise UserError(f"{where} has the negative size {value}", "write a name, such as N, for a size left open")
+    if value > LARGEST_SIZE:
+        raise UserError(f"{where} has a size of {value}, more than any tensor here can hold", f"the largest is {LARGEST_SIZE}")
+    return value
+
+
+def parse_shape(text: str, where: str = "a shape") -> tuple[tuple[Size, ...], str | None]:
+    """`N,1,T:int64` -> (('N', 1, 'T'), 'int64'). Brackets are allowed, and no sizes at all is a scalar.
+
+    Raises UserError.
+    """
+    sizes, _, dtype = text.partition(":")
+    sizes = sizes.strip()
+    if sizes[:1] in "([" and sizes[-1:] in ")]":
+        sizes = sizes[1:-1].strip()
+    parts = [part.strip() for part in sizes.rstrip(",").split(",")] if sizes else []
+    return (
+        tuple(parse_size(part, where) for part in parts),
+        parse_dtype(dtype) if dtype.strip() else None,
+    )
+
+
+def parse_input(text: str) -> InputRequest:
+    """`--input`: `SHAPE[:DTYPE]` or `name=SHAPE[:DTYPE]`. Raises UserError."""
+    name, equals, rest = text.partition("=")
+    if equals and not _NAME.match(name.strip()):
+        raise UserError(f"--input {text!r}: {name!r} is not a parameter name", "write name=N,3,64,64:float32")
+    shape, dtype = parse_shape(rest if equals else text, f"--input {text!r}")
+    return InputRequest(shape, dtype, name.strip() if equals else None)

@@ -1,0 +1,73 @@
+"""Reports as plain JSON data between the worker and the command line, without losing anything. Not the public form."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from shapecheck import report, specs
+from shapecheck.errors import CheckError, Location, ModelError, UserError
+
+_KINDS: dict[str, Any] = {
+    kind.__name__: kind
+    for kind in (
+        report.Fix, report.Row, report.Finding, report.AcceptedTarget, report.CheckResult, specs.TensorSpec,
+        specs.ProbedInput, specs.Subject, specs.Observation, specs.InputRequest, Location,
+    )
+}  # fmt: skip
+_ERRORS: dict[int, type[CheckError]] = {kind.exit_status: kind for kind in (UserError, ModelError)}
+
+
+def pack(value: Any) -> Any:
+    """Dataclasses to tagged mappings, tuples to lists."""
+    if isinstance(value, CheckError):
+        return {"~": "error", **error_data(value)}
+    kind = type(value).__name__
+    if _KINDS.get(kind) is type(value):
+        return {"~": kind, **{field.name: pack(getattr(value, field.name)) for field in fields(value)}}
+    if isinstance(value, Mapping):
+        return {"~": "map", "items": {str(key): pack(item) for key, item in value.items()}}
+    if isinstance(value, (list, tuple)):
+        return [pack(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+
+
+def unpack(value: Any) -> Any:
+    """The way back."""
+    if isinstance(value, list):
+        return tuple(unpack(item) for item in value)
+    if not isinstance(value, Mapping):
+        return value
+    kind = value["~"]
+    if kind == "error":
+        return error_from(value)
+    if kind == "map":
+        return {key: unpack(item) for key, item in value["items"].items()}
+    return _KINDS[kind](**{key: unpack(item) for key, item in value.items() if key != "~"})
+
+
+def error_data(error: CheckError) -> dict[str, Any]:
+    """An error as the worker's answers carry it."""
+    place = error.location
+    return {
+        "code": error.code,
+        "message": error.message,
+        "hint": error.hint,
+        "location": None if place is None else {"path": place.path, "line": place.line},
+        "exit_status": error.exit_status,
+    }
+
+
+def error_from(data: Mapping[str, Any]) -> CheckError:
+    """An error that came from the worker."""
+    place = data.get("location")
+    return _ERRORS[data.get("exit_status", 3)](
+        data["message"],
+        data.get("hint"),
+        code=data["code"],
+        location=Location(place["path"], place.get("line")) if place else None,
+    )

@@ -1,0 +1,134 @@
+"""YAML as shapecheck reads it: `safe_load` semantics, bounded, and every mapping knows its line.
+
+An alias is allowed only where it cannot blow up: the total of nodes after expansion is limited.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from shapecheck.errors import Location, UserError
+
+LARGEST_BYTES = 10_000_000
+LARGEST_NODES = 500_000
+DEEPEST = 100
+
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Mapping(dict[str, Any]):
+    """A YAML mapping that remembers the line it starts on."""
+
+    line: int | None = None
+
+
+class _Loader(_SafeLoader):  # type: ignore[misc]
+    """The C loader where there is one, with lines kept and duplicate keys refused."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        self.flatten_mapping(node)
+        seen = set()
+        for key_node, _ in node.value:
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+            if key is None:
+                raise yaml.constructor.ConstructorError(None, None, "a key must be a word", key_node.start_mark)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)  # type: ignore[no-any-return]
+
+
+def _mapping(loader: Any, node: Any) -> Any:
+    mapping = Mapping()
+    mapping.line = node.start_mark.line + 1
+    yield mapping
+    mapping.update(loader.construct_mapping(node))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+
+
+def line_of(node: Any) -> int | None:
+    """The 1-based line a mapping read by `load` starts on, if `node` is one."""
+    return getattr(node, "line", None)
+
+
+def load_file(path: Path, name: str | None = None) -> Any:
+    """Read a YAML or JSON file. Raises UserError for what cannot be read, with the line."""
+    shown = name or str(path)
+    try:
+        if path.stat().st_size > LARGEST_BYTES:
+            raise UserError(
+                f"{shown} has {path.stat().st_size:,} bytes, more than the {LARGEST_BYTES:,} that are read",
+                "split it into several files",
+            )
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {shown}: {error.strerror}", "check the path and its permissions") from None
+    return load(data, shown)
+
+
+def load(data: bytes, name: str) -> Any:
+    """Read YAML text. Raises UserError with `name` and the line."""
+    if len(data) > LARGEST_BYTES:
+        raise UserError(f"{name} has more than the {LARGEST_BYTES:,} bytes that are read", "split it into several files")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UserError(
+            f"{name} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}",
+            "save it as UTF-8",
+            location=Location(name, line),
+        ) from None
+    try:
+        _check_expansion(text, name)
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 (a subclass of the safe loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise UserError(
+            f"{name} is not YAML: {error.problem or error.context}",
+            "see 'output spec' in the README for the format",
+            location=Location(name, None if mark is None else mark.line + 1),
+        ) from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{name} is not YAML: {str(error).splitlines()[0]}", location=Location(name)) from None
+    except (RecursionError, ValueError, OverflowError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise UserError(f"{name} cannot be read: {reason}", location=Location(name)) from None
+
+
+def _check_expansion(text: str, name: str) -> None:
+    """Refuse a document whose aliases expand to more nodes than any spec has (a few lines can mean billions).
+
+    And one nested too deeply: the C composer recurses without a limit and would take the process down.
+    """
+    sizes: dict[str, int] = {}
+    stack: list[tuple[str | None, int]] = []
+    total = 0
+
+    def add(count: int) -> None:
+        nonlocal total
+        total += count
+        if total > LARGEST_NODES:
+            raise UserError(f"{name} expands to more than {LARGEST_NODES:,} values through its aliases", "write it without aliases")
+
+    for event in yaml.parse(text, Loader=_SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            if any(anchor == event.anchor for anchor, _ in stack):
+                raise UserError(f"{name} has an alias {event.anchor!r} inside of itself", "write it without aliases")
+            add(sizes.get(event.anchor or "", 1))
+        elif isinstance(event, yaml.ScalarEvent):
+            add(1)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            add(1)
+            stack.append((event.anchor, total))
+            if len(stack) > DEEPEST:
+                raise UserError(f"{name} is nested more than {DEEPEST} levels deep", "no spec or rule file needs that")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = stack.pop()
+            if anchor is not None:
+                sizes[anchor] = total - before + 1

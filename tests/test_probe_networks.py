@@ -1,0 +1,165 @@
+"""The dummy forward pass on networks nobody annotated: input found, output picked, axes named, observations made."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from torch import nn
+
+from shapecheck.errors import ModelError
+from shapecheck.probe.probing import Probe, ProbeHints, probe
+
+torch.set_num_threads(1)
+MODELS = Path(__file__).parent / "models"
+
+
+def _module(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, MODELS / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    import sys
+
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+AUDIO, SEQUENCES, IMAGES = _module("probe_audio"), _module("probe_sequences"), _module("probe_images")
+
+
+def _model(name: str) -> nn.Module:
+    torch.manual_seed(0)
+    home = next(module for module in (AUDIO, SEQUENCES, IMAGES) if hasattr(module, name))
+    model = getattr(home, name)()
+    assert isinstance(model, nn.Module)
+    return model
+
+
+def _probed(name: str, loss: str = "cross_entropy") -> Probe:
+    return probe(_model(name), [], None, ProbeHints(loss=loss))
+
+
+AXES = {
+    # audio
+    "ValidWaveNet": "merged class",
+    "ShorteningWaveNet": "batch class time",
+    "VocoderWaveNet": "batch class time",
+    "RawWaveNet": "batch time class",
+    "ChannelsLastWaveNet": "batch time class",
+    "TokenWaveNet": "batch class time",
+    "OneHotWaveNet": "batch class time",
+    "ConditionedWaveNet": "batch class time",
+    "TCNClassifier": "batch class",
+    "TCNLanguageModel": "batch time class",
+    "TCNRegression": "batch unit",
+    "TCNMusic": "batch time class",
+    "RawAudioClassifier": "batch unit class",
+    # sequences
+    "TaggerBatchFirst": "batch time class",
+    "TaggerTimeFirst": "time batch class",
+    "TutorialTagger": "time class",
+    "FeatureLSTM": "batch class",
+    "TimeFirstFeatures": "time batch class",
+    "CharRNN": "merged class",
+    "StepRNN": "batch class",
+    "LengthsClassifier": "batch class",
+    "LengthsTagger": "batch time class",
+    "TransformerClassifier": "batch class",
+    "TransformerTutorial": "time batch class",
+    "TinyGPT": "batch time class",
+    "Seq2Seq": "batch time class",
+    "NMT": "batch time class",
+    "AttentionTagger": "batch time class",
+    "MaskedAttention": "batch time class",
+    "TextCNN": "batch class",
+    "CTCNet": "time batch class",
+    # images and the rest
+    "LeNet": "batch class",
+    "MnistCNN": "batch class",
+    "OddCNN": "batch class",
+    "ResNetLike": "batch class",
+    "UNet": "batch class height width",
+    "PatchViT": "batch class",
+    "FixedSegmenter": "batch class height width",
+    "MLP": "batch unit",
+    "SqueezingMLP": "batch",
+    "ImageMLP": "batch class",
+    "Autoencoder": "batch unit height width",
+    "Conv3dNet": "batch class depth height width",
+    "Conv3dClassifier": "batch class",
+    "TwoBranches": "batch class",
+    "Siamese": "batch",
+    "Recommender": "batch",
+    "Denoiser": "batch class height width",
+    "DataclassOutput": "batch class",
+    "DictOutput": "batch class",
+    "OneHotLinear": "batch time class",
+    "LeftMatrix": "batch class time",
+    "FunctionalConv": "batch class time",
+    "Stateful": "batch class",
+}
+
+
+@pytest.mark.parametrize("name", AXES)
+def test_axes_of_an_unannotated_network(name: str) -> None:
+    seen = _probed(name)
+    assert seen.axes == tuple(AXES[name].split())
+    assert len(seen.axes) == seen.output.dim()
+    assert all(given.origin == "inferred" for given in seen.inputs)
+    assert seen.requires_grad
+
+
+@pytest.mark.parametrize("name", AXES)
+def test_free_sizes_differ_from_one_another_and_from_the_classes(name: str) -> None:
+    seen = _probed(name)
+    fixed = {"FixedSegmenter", "LeNet", "MnistCNN", "OddCNN", "PatchViT"}  # one square input size
+    if name not in fixed:
+        sizes = [seen.sizes[key] for key in ("N", "C", "T", "H", "W", "D") if key in seen.sizes]
+        assert len(set(sizes)) == len(sizes), dict(seen.sizes)
+        assert not seen.notes
+
+
+def test_without_classes_what_follows_nothing_is_a_feature() -> None:
+    assert _probed("Denoiser", "mse_loss").axes == ("batch", "feature", "height", "width")
+    assert _probed("MLP", "mse_loss").axes == ("batch", "unit")
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [("CharRNN", "0"), ("StepRNN", "0"), ("TinyGPT", "0"), ("AttentionTagger", "0"), ("DataclassOutput", "logits"),
+     ("DictOutput", "pred"), ("MLP", "")],
+)  # fmt: skip
+def test_the_part_of_the_output_that_is_plainly_the_logits(name: str, path: str) -> None:
+    assert _probed(name).output_path == path
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("VAE", "3 tensors"), ("AmbiguousOutput", "2 tensors"), ("ScalarOutput", "computes its own loss")],
+)
+def test_an_output_that_is_not_plain_is_asked_about(name: str, words: str) -> None:
+    with pytest.raises(ModelError) as raised:
+        _probed(name)
+    assert raised.value.code == "SC908"
+    assert words in raised.value.message
+
+
+def test_a_model_that_always_fails_says_where_and_what_to_type() -> None:
+    with pytest.raises(ModelError) as raised:
+        _probed("Broken")
+    error = raised.value
+    assert error.code == "SC905"
+    assert error.location is not None and error.location.path.endswith("probe_images.py")
+    assert error.hint is not None and "no such thing as an input" in error.hint and "--input" in error.hint
+
+
+def test_a_class_count_does_not_turn_up_as_another_size() -> None:
+    for classes in (3, 5, 7, 11, 97):
+        seen = probe(nn.Conv1d(1, classes, 3), [], None, ProbeHints(loss="cross_entropy"))
+        assert seen.axes == ("batch", "class", "time")
+        assert seen.sizes["C"] == classes
+        assert len(set(seen.output.shape)) == 3
