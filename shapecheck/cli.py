@@ -13,10 +13,11 @@ from typing import Annotated, Any
 import typer
 
 from shapecheck import runs
-from shapecheck.errors import EXIT_USAGE, CheckError, UserError
+from shapecheck.errors import EXIT_CLEAN, EXIT_USAGE, CheckError, UserError
 from shapecheck.report import Report
 from shapecheck.version import VERSION
 
+INTERRUPTED = 130  # as shells report a Ctrl-C
 COMMANDS = ("check", "explain", "rules", "trace")
 EXAMPLES = """
 Examples:
@@ -249,15 +250,17 @@ def _fail(error: CheckError) -> int:
     return error.exit_status
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """The entry point; ends the process with the exit status of interface.md."""
-    given = _with_command(sys.argv[1:] if arguments is None else arguments)
+def run(arguments: list[str]) -> int:
+    """The whole command; the exit status of interface.md."""
     try:
-        app(args=given, prog_name="shapecheck")
+        app(args=_with_command(arguments), prog_name="shapecheck")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else EXIT_USAGE
     except CheckError as error:
-        sys.exit(_fail(error))
+        return _fail(error)
     except BrokenPipeError:  # the reader of a pipe left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(EXIT_USAGE)
+        return EXIT_USAGE
     except KeyboardInterrupt:
-        sys.exit(130)
+        return INTERRUPTED
+    return EXIT_CLEAN

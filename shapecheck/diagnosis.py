@@ -22,7 +22,7 @@ from shapecheck.shapes import Bound
 MOST_CAUSES = 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class State:
     """A call on the way to being right: the facts as they are now, and the torch calls that led here."""
 
@@ -51,7 +51,7 @@ class State:
         return verdict.signature is not None and not any(requirement.misread for requirement in verdict.broken)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Option:
     """One fix of a cause; `after` is the call once it and the fixes of all other causes are applied."""
 
@@ -60,7 +60,7 @@ class Option:
     after: State | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Diagnosis:
     """A rule that explains the call, how it reads the axes, and what can be done."""
 
@@ -92,9 +92,14 @@ def diagnose(state: State) -> list[Diagnosis]:
         if cause is None:
             break
         causes.append(cause)
-        # Advice that nobody can apply ends a cause; what else is wrong is looked at as if it had been followed.
-        current = next((option.step for option in cause.options if option.step), None) or _passed(current, cause.rule)
+        current = _mended(current, cause)
     return [replace(cause, options=tuple(_completed(cause))) for cause in causes]
+
+
+def _mended(state: State, cause: Diagnosis) -> State:
+    """The state after the first fix. Advice that nobody can apply here counts as followed."""
+    step = cause.options[0].step if cause.options else None
+    return step or _passed(state, cause.rule)
 
 
 def _passed(state: State, rule: Rule) -> State:
@@ -118,10 +123,9 @@ def _complete(state: State) -> State:
     """The state after the first fix of every cause that is left."""
     for _ in range(MOST_CAUSES):
         cause = _next_cause(state) if state.loss is not None else None
-        step = next((option.step for option in cause.options if option.step), None) if cause else None
         if cause is None:
             break
-        state = step or _passed(state, cause.rule)
+        state = _mended(state, cause)
     return state
 
 

@@ -5,7 +5,6 @@ Every error says what was found, where, and what to do next; `exit_status` is th
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -55,6 +54,8 @@ class ModelError(CheckError):
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The spelling in `known` that `word` was probably meant to be, or None."""
+    import difflib  # only ever needed on the way out
+
     folded = {candidate.lower(): candidate for candidate in known}
     close = difflib.get_close_matches(word.lower(), folded, n=1, cutoff=0.6)
     return folded[close[0]] if close else None

@@ -45,7 +45,7 @@ class Facts:
         return math.prod(self.shape)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Verdict:
     """What a contract says: the signature that the shapes took, how it read the axes, and what it refuses.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from shapecheck.errors import UserError, did_you_mean
@@ -37,6 +36,8 @@ def listing(as_json: bool = False) -> str:
     """Every rule: code, name, severity, losses."""
     rows = [(rule.code, rule.name, rule.severity, losses) for rule, losses in all_rules().values()]
     if as_json:
+        import json
+
         keys = ("code", "name", "severity", "losses")
         return json.dumps([dict(zip(keys, row)) for row in rows], indent=2) + "\n"
     width = max(len(name) for _, name, _, _ in rows)

@@ -40,7 +40,7 @@ class Judge(Protocol):
     def prove_without(self, observation: Observation, option: Option, state: State) -> Proof: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """A subject with one reading of its target: numbers only, keywords complete."""
 

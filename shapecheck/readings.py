@@ -16,7 +16,7 @@ LETTERS = {"batch": "N", "class": "C", "time": "T", "depth": "D", "height": "H",
 _POSITIONS = ("time", "depth", "height", "width", "feature", "unknown")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Reading:
     """One meaning of the labels: per-sample or per-position, and the target it would take."""
 

@@ -7,7 +7,7 @@ error with `file:line`, the allowed keys and the nearest spelling. Nothing in a 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -40,7 +40,7 @@ HEADINGS = {
 CODE = re.compile(r"SC\d{3}\Z")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Argument:
     """A keyword of the loss: its default; `tensor` is true where a tensor is due."""
 
@@ -49,7 +49,7 @@ class Argument:
     type: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Signature:
     """One form of the contract: a pattern for each tensor. Torch takes the first whose shapes fit."""
 
@@ -60,7 +60,7 @@ class Signature:
     dtype: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Requirement:
     """A condition that torch checks once the form is chosen, in cases where `where` holds.
 
@@ -73,7 +73,7 @@ class Requirement:
     misread: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FixTemplate:
     """A way out, in operations on named axes.
 
@@ -92,7 +92,7 @@ class FixTemplate:
     applies_to: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rule:
     """One way to break a contract. `found` are alternatives; the first that reads the shapes names the axes."""
 
@@ -114,7 +114,7 @@ class Rule:
     traps: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Loss:
     """A loss: how it is called, what it accepts, and the rules that explain a call it does not."""
 
@@ -141,6 +141,10 @@ def rules_folder() -> Path:
     return inside if inside.is_dir() else Path(__file__).parent.parent / "rules"
 
 
+def _ours(path: Path) -> bool:
+    return path.is_relative_to(rules_folder())
+
+
 def canonical(name: str) -> str:
     """`F.cross_entropy`, `torch.nn.CrossEntropyLoss`, ... -> the last part, for looking up."""
     return name.strip().rpartition(".")[2]
@@ -155,7 +159,7 @@ def load_loss(name: str, folder: Path | None = None) -> Loss:
     if re.fullmatch(r"\w+", wanted) and direct.is_file():
         return _read_loss(direct)
     for path in _loss_files(folder):
-        top = _mapping(yamls.load_file(path), path, LOSS_KEYS)
+        top = _mapping(yamls.load_file(path, ours=_ours(path)), path, LOSS_KEYS)
         if wanted in (top.get("loss"), *top.get("names", ())):
             return _read_loss(path)
     known = [n for path in _loss_files(folder) for n in (path.stem, *_names_of(path))]
@@ -177,12 +181,36 @@ def all_rules(folder: Path | None = None) -> dict[str, tuple[Rule, tuple[str, ..
     return dict(sorted(found.items()))
 
 
+def validate(loss: Loss) -> None:
+    """Compile every pattern, condition and operation of a loss. Raises UserError with the rule's place.
+
+    Not done when a loss is loaded: it would cost each check more than the check, and the tests do it for our files.
+    """
+    conditions = [text for requirement in loss.requires for text in (requirement.that, requirement.where)]
+    for requirement in conditions:
+        _compiled(loss.source, compile_condition, requirement)
+    for rule in loss.rules:
+        for text in (rule.when, *(fix.when for fix in rule.fixes)):
+            _compiled(rule.source, compile_condition, text)
+        for chain in (chain for fix in rule.fixes for chain in fix.apply.values()):
+            _compiled(rule.source, parse_operations, chain)
+        for trap in rule.traps:
+            _compiled(rule.source, parse_pattern, trap)
+
+
+def _compiled(place: Location, compiler: Callable[[str], object], text: str) -> None:
+    try:
+        compiler(text or "True")
+    except ValueError as error:
+        raise UserError(str(error), "see the rule language in the README", location=place) from None
+
+
 def _loss_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.yaml") if not path.name.endswith(".cases.yaml"))
 
 
 def _names_of(path: Path) -> list[str]:
-    return list(_mapping(yamls.load_file(path), path, LOSS_KEYS).get("names", ()))
+    return list(_mapping(yamls.load_file(path, ours=_ours(path)), path, LOSS_KEYS).get("names", ()))
 
 
 LOSS_KEYS = (
@@ -194,7 +222,7 @@ Item = TypeVar("Item")
 
 @lru_cache(maxsize=None)
 def _read_loss(path: Path) -> Loss:
-    top = _mapping(yamls.load_file(path), path, LOSS_KEYS)
+    top = _mapping(yamls.load_file(path, ours=_ours(path)), path, LOSS_KEYS)
     family = _read_family(path, top["family"]) if "family" in top else {}
     tensors = tuple(top.get("tensors", ("output", "target")))
     return Loss(
@@ -229,7 +257,7 @@ def _read_family(path: Path, name: str) -> Mapping[str, Any]:
     file = path.parent / "families" / f"{name}.yaml"
     if not file.is_file():
         raise UserError(f"no rule family {name!r}", f"a family is a file: {file}", location=Location(str(path)))
-    return _mapping(yamls.load_file(file), file, FAMILY_KEYS)
+    return _mapping(yamls.load_file(file, ours=_ours(file)), file, FAMILY_KEYS)
 
 
 def _signature(item: Any, tensors: tuple[str, ...], path: Path) -> Signature:
@@ -247,8 +275,6 @@ def _signature(item: Any, tensors: tuple[str, ...], path: Path) -> Signature:
 def _requirement(item: Any, path: Path) -> Requirement:
     item = _mapping(item, path, _names(Requirement))
     with _place(path, item):
-        for key in ("that", "where"):
-            compile_condition(item.get(key) or "True")
         return Requirement(**item)
 
 
@@ -265,11 +291,8 @@ def _rule(item: Any, tensors: tuple[str, ...], path: Path) -> Rule:
         item["found"] = tuple(
             {name: parse_pattern(str(text)) for name, text in _mapping(way, path, tensors).items()} for way in alternatives
         )
-        compile_condition(item.get("when") or "True")
         item["fixes"] = tuple(_fix(fix, path) for fix in item.get("fixes", ()))
         item["traps"] = tuple(item.get("traps", ()))
-        for trap in item["traps"]:
-            parse_pattern(trap)
         if set(_mapping(item.get("explain"), path, HEADINGS)) != set(HEADINGS):
             raise ValueError(f"explain of {item['code']} needs all of: {', '.join(HEADINGS)}")
         missing = [key for key in ("name", "message", "why", "explain") if not item.get(key)]
@@ -284,9 +307,6 @@ def _fix(item: Any, path: Path) -> FixTemplate:
         if item.get("kind") not in FIX_KINDS:
             raise ValueError(f"unknown kind of fix {item.get('kind')!r}; {did_you_mean(str(item.get('kind')), FIX_KINDS)}")
         item["apply"] = item.get("apply") or {}
-        for chain in item["apply"].values():
-            parse_operations(chain)
-        compile_condition(item.get("when") or "True")
         return FixTemplate(**item)
 
 

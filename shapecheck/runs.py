@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shapecheck import spec_files, wire
 from shapecheck.errors import CheckError, UserError
@@ -12,12 +12,14 @@ from shapecheck.report import CheckResult, Report, select
 from shapecheck.specs import Subject, TensorSpec, parse_input, parse_shape
 from shapecheck.targets import Target, parse_target
 from shapecheck.version import VERSION
-from shapecheck.workers import Workers
+
+if TYPE_CHECKING:
+    from shapecheck.workers import Workers
 
 DEFAULT_TIMEOUT = 60.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Request:
     """What the user typed, still as text where names have to be bound later."""
 
@@ -34,7 +36,7 @@ class Request:
     jobs: int = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Work:
     """One check to do: a job for the worker, or a result that is there already."""
 
@@ -48,7 +50,7 @@ def run(request: Request) -> Report:
     """Check every target. Raises UserError for wrong usage; what goes wrong with one target is its own result."""
     targets = [_parsed(text) for text in request.targets]
     models = any(isinstance(target, Target) and target.kind != "spec" for target in targets)
-    with Workers() if models or request.verify else _NoWorkers() as workers:
+    with _workers() if models or request.verify else _NoWorkers() as workers:
         # The worker imports torch while the rules are read here.
         works = [work for target, text in zip(targets, request.targets) for work in _works(target, text, request)]
         jobs = [work.job for work in works if work.job is not None]
@@ -61,6 +63,12 @@ def run(request: Request) -> Report:
         results.append(_result(work, answers[index]))
         index += 1
     return Report(tuple(results), VERSION)
+
+
+def _workers() -> Workers:
+    from shapecheck.workers import Workers  # a check of specs does without subprocess and all it imports
+
+    return Workers()
 
 
 class _NoWorkers:
@@ -169,7 +177,7 @@ def trace(request: Request) -> str:
     if target.kind == "spec":
         raise UserError(f"{text} is a spec already", "trace takes model.py:Net")
     loss = load_loss(request.loss or "cross_entropy")
-    with Workers() as workers:
+    with _workers() as workers:
         ((_, answer),) = workers.run([_model_job(text, loss.name, request, "trace")], request.timeout)
     if "error" in answer:
         raise wire.error_from(answer["error"])

@@ -22,7 +22,7 @@ TENSOR_KEYS = ("shape", "dtype", "axes", "min", "max", "classes", "values")
 MOST_AXES = 25
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Entry:
     """One check of a file: its subject, or why it cannot be read."""
 

@@ -51,9 +51,13 @@ def parse_target(text: str) -> Target:
         raise UserError(f"{text!r} names no file or module", FORMS)
     if name is None:
         raise _without_name(place)
-    if not _NAME.match(name):
+    if not _is_name(name):
         raise UserError(f"{name!r} in {text!r} is not a name", _name_hint(place, name))
     return _place(text, place, name)
+
+
+def _is_name(text: str) -> bool:
+    return all(part.isidentifier() for part in text.split("."))
 
 
 def _split(text: str) -> tuple[str, str | None]:
@@ -84,7 +88,7 @@ def _place(text: str, place: str, name: str) -> Target:
         return Target(text, "file", path=place, name=name)
     if ending in _NOT_SOURCE:
         raise UserError(f"{place} is not a Python source file", _NOT_SOURCE[ending].format(path=place))
-    if _NAME.match(place):
+    if _is_name(place):
         return Target(text, "module", module=place, name=name)
     if os.path.isfile(place + ".py"):
         raise UserError(f"{place!r} is neither a Python file nor a module", f"did you mean {place}.py:{name}?")
@@ -113,7 +117,7 @@ def _without_name(place: str) -> CheckError:
         return _no_such_file(place)
     if ending == ".py":
         return UserError(f"{place} is named without a model in it", _names_hint(place, place))
-    if _NAME.match(place):
+    if _is_name(place):
         file = place.replace(".", os.sep) + ".py"
         return UserError(f"{place!r} is not a target", _names_hint(file, place) if os.path.isfile(file) else FORMS)
     return UserError(f"{place!r} is not a target", FORMS)

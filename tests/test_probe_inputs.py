@@ -81,14 +81,17 @@ def test_an_input_that_does_not_fit_quotes_torch_and_the_first_layer() -> None:
     assert error.code == "SC904"
     assert "x (4, 16, 1) float32" in error.message
     assert "expected input[4, 16, 1] to have 1 channels, but got 16 channels instead" in error.message
-    assert error.hint is not None and "Conv1d wants (N, 1, T)" in error.hint
-    assert error.location is not None and error.location.path.endswith("test_probe_inputs.py")
+    assert error.hint is not None
+    assert "Conv1d wants (N, 1, T)" in error.hint
+    assert error.location is not None
+    assert error.location.path.endswith("test_probe_inputs.py")
 
 
 def test_an_unknown_name_says_the_nearest() -> None:
     with pytest.raises(UserError) as raised:
         _probed(Tagger(), "token=N,T")
-    assert raised.value.hint is not None and "did you mean 'tokens'" in raised.value.hint
+    assert raised.value.hint is not None
+    assert "did you mean 'tokens'" in raised.value.hint
 
 
 def test_too_many_inputs() -> None:
@@ -119,7 +122,9 @@ def test_an_example_that_the_model_carries_is_used() -> None:
 
 def test_dummy_inputs_come_by_name() -> None:
     class Net(Tagger):
-        dummy_inputs = {"tokens": torch.tensor([[3, 1, 2]]), "mask": torch.ones(1, 3)}
+        @property
+        def dummy_inputs(self) -> dict[str, torch.Tensor]:
+            return {"tokens": torch.tensor([[3, 1, 2]]), "mask": torch.ones(1, 3)}
 
     seen = _probed(Net())
     assert [given.name for given in seen.inputs] == ["tokens", "mask"]

@@ -87,7 +87,8 @@ def test_the_line_is_the_users() -> None:
         return F.softmax(y, dim=1)
 
     location = _probed(end).observations[0].location
-    assert location is not None and location.path.endswith("test_probe_watch.py")
+    assert location is not None
+    assert location.path.endswith("test_probe_watch.py")
     assert location.line == inspect.getsourcelines(end)[1] + 2
 
 
@@ -123,4 +124,5 @@ def test_what_cannot_be_left_out() -> None:
 def test_frozen_parameters_are_not_a_lost_gradient() -> None:
     model = nn.Linear(4, 3).requires_grad_(False)
     seen = probe(model, [], None, ProbeHints())
-    assert not seen.requires_grad and not seen.observations
+    assert not seen.requires_grad
+    assert not seen.observations

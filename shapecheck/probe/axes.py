@@ -6,7 +6,7 @@ Only the names of what is left rest on convention, and where that is not enough 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -46,19 +46,24 @@ class Evidence:
 
 
 def name_axes(
-    runner: Runner, call: Call, path: str, arrivals: Sequence[Arrival], evidence: Evidence, sizes: Sizes, fixed: bool
+    runner: Runner,
+    call: Call,
+    path: str,
+    arrivals: Sequence[Arrival],
+    evidence: Evidence,
+    sizes: Sizes,
+    keeps: Callable[[Call], bool],
 ) -> Named:
-    """`fixed` keeps the sizes as they are: the user chose them."""
+    """`keeps` says of a call whether its sizes are still those the user chose."""
     base = runner.tensor(call, path)
     if base is None:  # the model runs only now and then: nothing can be said of its axes
         return Named(call, (), (), ())
     shape = tuple(base.shape)
     free = vary_all(runner, call, path, shape, arrivals[0] if arrivals else None)
-    free = relabel_stuck(call, free)
+    free = relabel_unnamed(call, free)
     free = settle_batch(runner, call, path, base, free, evidence.sequential)
     call = relabelled(call, {position: group.label for group in free for position in group.where})
-    if not fixed:
-        call, shape = spread(runner, call, path, shape, free, sizes)
+    call, shape = spread(runner, call, path, shape, free, sizes, keeps)
     return Named(call, shape, roles(call, shape, free, evidence), tuple(free))
 
 
@@ -75,21 +80,19 @@ def evidence_of(
     return Evidence(classes, loss in LOSSES_WITH_CLASSES, last, sequential)
 
 
-def relabel_stuck(call: Call, free: list[Free]) -> list[Free]:
-    """An axis thought to be time that has one size only, beside one thought fixed that is free: the other way round."""
-    varied = {position for group in free for position in group.where}
-    stuck = {
-        index: argument.label(axis)
-        for index, argument in enumerate(call)
-        for axis in range(len(argument.shape) if argument.is_tensor else 0)
-        if argument.label(axis) in GROWING and (index, axis) not in varied
+def relabel_unnamed(call: Call, free: list[Free]) -> list[Free]:
+    """Axes thought fixed that turn out free are time or space, unless others of the same input are so already."""
+    named = {group.where[0][0] for group in free if group.label in GROWING}
+    unnamed: dict[int, list[Free]] = {}
+    for group in free:
+        if not group.label and group.slopes and group.where[0][0] not in named:
+            unnamed.setdefault(group.where[0][0], []).append(group)
+    roles = {
+        group.where: role
+        for groups in unnamed.values()
+        for group, role in zip(groups, ("time",) if len(groups) == 1 else SPACE[-len(groups) :], strict=False)
     }
-    return [
-        replace(group, label=stuck[group.where[0][0]])
-        if not group.label and group.slopes and group.where[0][0] in stuck
-        else group
-        for group in free
-    ]
+    return [replace(group, label=roles.get(group.where, group.label)) for group in free]
 
 
 # ---------------------------------------------------------------------------- which followed axis is the batch

@@ -19,7 +19,14 @@ from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from shapecheck.probe.feeding import Argument, Call
 from shapecheck.probe.leaves import (
-    ATTENTIVE, BATCH_NORMS, CELLS, RECURRENT, convolution_rank, is_batch_first, leaves_of, width,
+    ATTENTIVE,
+    BATCH_NORMS,
+    CELLS,
+    RECURRENT,
+    convolution_rank,
+    is_batch_first,
+    leaves_of,
+    width,
 )  # fmt: skip
 
 PRIMES = (
@@ -296,6 +303,9 @@ def _main_guesses(model: nn.Module, name: str, sizes: Sizes) -> Iterator[tuple[A
                 -0.5,
                 "its name",
             )
+    for tall, channels in _tall_filters(model):
+        rows = Argument(shape=(sizes.batch, channels, tall, sizes.samples), labels=("batch", "", "", "time"))
+        yield rows, -0.1, "a filter over all rows"
     if _IMAGE.search(name):
         yield _image(3, sizes), 0.2, "its name"
     if _AUDIO.search(name):
@@ -307,6 +317,13 @@ def _main_guesses(model: nn.Module, name: str, sizes: Sizes) -> Iterator[tuple[A
         yield layout, 0.8 + 0.1 * rank, "the model's own parameters"
     for rank, layout in enumerate(generic(sizes)):
         yield layout, 1.5 + 0.2 * rank, "a common layout"
+
+
+def _tall_filters(model: nn.Module) -> list[tuple[int, int]]:
+    """Kernels that are one column wide and tall: filters over all electrodes of a recording."""
+    convolutions = [leaf for leaf in leaves_of(model) if isinstance(leaf, nn.Conv2d)]
+    tall = [leaf.kernel_size[0] for leaf in convolutions if leaf.kernel_size[0] > 7 and leaf.kernel_size[1] == 1]
+    return [(int(size), convolutions[0].in_channels) for size in tall[:1]]
 
 
 def _entrances(leaves: list[nn.Module]) -> list[nn.Module]:

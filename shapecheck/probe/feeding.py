@@ -68,6 +68,11 @@ def positions(call: Call) -> Iterator[Position]:
             yield from ((index, axis) for axis in range(len(argument.shape)))
 
 
+def batch_of(call: Call) -> int:
+    """The size of the first batch axis; 0 without one."""
+    return next((size_at(call, p) for p in positions(call) if call[p[0]].label(p[1]) == "batch"), 0)
+
+
 def size_at(call: Call, position: Position) -> int:
     return call[position[0]].shape[position[1]]
 
@@ -128,7 +133,7 @@ def _indices(argument: Argument, generator: torch.Generator) -> torch.Tensor:
 
 def perturbed(call: Call, where: Iterable[Position], index: int) -> Callable[[], tuple[list[Any], dict[str, Any]]]:
     """`feed`, with other values at `index` along each of these axes."""
-    axes = {argument: axis for argument, axis in where}
+    axes = dict(where)
 
     def fed() -> tuple[list[Any], dict[str, Any]]:
         generator = torch.Generator().manual_seed(0)

@@ -33,7 +33,7 @@ STOCK = (
 )  # fmt: skip
 
 
-class LeafMismatch(Exception):
+class LeafMismatchError(Exception):
     """A tensor that a layer cannot take, or would take for something else than it is.
 
     `kind` is rank, size, dtype, range (of indices) or flatten (rows cut at the wrong length).
@@ -55,9 +55,13 @@ class Arrival:
 
 @dataclass
 class Recorder:
-    """What the layers were given and gave in one run; `checking` is off where the user chose the input."""
+    """What the layers were given and gave in one run; `checking` is off where the user chose the input.
+
+    `batch` is the size of the batch that was fed; `channels` and number of elements are of the last convolution's output.
+    """
 
     checking: bool = True
+    batch: int = 0
     arrivals: list[Arrival] = field(default_factory=list)
     made: list[tuple[nn.Module, torch.Tensor]] = field(default_factory=list)
     states: list[torch.Tensor] = field(default_factory=list)
@@ -80,21 +84,24 @@ class Recorder:
         """`made` holds each layer's main output; `states` what recurrent and attention layers return beside it."""
         if isinstance(output, torch.Tensor):
             self.made.append((leaf, output))
-            if convolution_rank(leaf):
-                self.channels = (output.shape[1] if output.dim() > 1 else 0, output.numel())
+            if convolution_rank(leaf) and output.dim() > 1:
+                self.channels = (output.shape[1], output.numel())
+            elif not isinstance(leaf, tuple(BATCH_NORMS)):
+                self.channels = None
         elif isinstance(output, tuple) and output and isinstance(output[0], torch.Tensor):
             self.made.append((leaf, output[0]))
+            self.channels = None
             self.states += list(_tensors_in(output[1:]))
 
     def _check_flatten(self, leaf: nn.Linear, tensor: torch.Tensor) -> None:
         """`view(-1, 400)` of a convolution's output runs with a wrong number of rows where the sizes allow it."""
-        if self.channels is None or tensor.dim() != 2 or not self.arrivals[0].shape:
+        if self.channels is None or tensor.dim() != 2:
             return
         channels, numel = self.channels
-        rows, batch = tensor.shape[0], self.arrivals[0].shape[0]
+        rows, batch = tensor.shape[0], self.batch
         several = channels and leaf.in_features % channels == 0 and leaf.in_features > channels
         if several and rows != batch and batch > 1 and rows * leaf.in_features <= numel and numel % batch == 0:
-            raise LeafMismatch(
+            raise LeafMismatchError(
                 leaf, "flatten", tuple(tensor.shape), 1, rows * leaf.in_features // batch, leaf.in_features
             )
 
@@ -184,29 +191,29 @@ def wanted(leaf: nn.Module) -> str:
 
 
 def check(leaf: nn.Module, tensor: torch.Tensor) -> None:
-    """Raises LeafMismatch. Stricter than torch: an unbatched tensor is refused, since a batch is fed."""
+    """Raises LeafMismatchError. Stricter than torch: an unbatched tensor is refused, since a batch is fed."""
     if isinstance(leaf, (nn.Embedding, nn.EmbeddingBag)):
         _check_indices(leaf, tensor)
         return
     shape = tuple(tensor.shape)
     if not tensor.is_floating_point() and not tensor.is_complex():
-        raise LeafMismatch(leaf, "dtype", shape, 0, 0, 0)
+        raise LeafMismatchError(leaf, "dtype", shape, 0, 0, 0)
     ranks = _ranks(leaf)
     if ranks and len(shape) not in ranks:
-        raise LeafMismatch(leaf, "rank", shape, 0, len(shape), ranks[-1])
+        raise LeafMismatchError(leaf, "rank", shape, 0, len(shape), ranks[-1])
     for axis, want in _sizes(leaf, len(shape)):
         if not 0 <= axis < len(shape):
-            raise LeafMismatch(leaf, "rank", shape, 0, len(shape), len(shape) + 1)
+            raise LeafMismatchError(leaf, "rank", shape, 0, len(shape), len(shape) + 1)
         if shape[axis] != want:
-            raise LeafMismatch(leaf, "size", shape, axis, shape[axis], want)
+            raise LeafMismatchError(leaf, "size", shape, axis, shape[axis], want)
 
 
 def _check_indices(leaf: nn.Embedding | nn.EmbeddingBag, tensor: torch.Tensor) -> None:
     shape = tuple(tensor.shape)
     if tensor.dtype not in (torch.int64, torch.int32):
-        raise LeafMismatch(leaf, "dtype", shape, 0, 0, 1)
+        raise LeafMismatchError(leaf, "dtype", shape, 0, 0, 1)
     if tensor.numel() and int(tensor.max()) >= leaf.num_embeddings:
-        raise LeafMismatch(leaf, "range", shape, 0, int(tensor.max()) + 1, leaf.num_embeddings)
+        raise LeafMismatchError(leaf, "range", shape, 0, int(tensor.max()) + 1, leaf.num_embeddings)
 
 
 def _ranks(leaf: nn.Module) -> tuple[int, ...]:

@@ -14,10 +14,10 @@ from types import MappingProxyType
 
 import torch
 from torch import nn
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from shapecheck.errors import ModelError
-from shapecheck.probe.asking import asked_for, declared, labelled, requested_proposals
+from shapecheck.probe.asking import Asked, asked_for, declared, labelled, requested_proposals
 from shapecheck.probe.axes import Named, evidence_of, name_axes
 from shapecheck.probe.candidates import Sizes, parameters_of, sizes_for
 from shapecheck.probe.feeding import Argument, Call, feed, main_index
@@ -72,11 +72,14 @@ class Probe:
 
 @dataclass(frozen=True)
 class _Found:
-    """A call that runs, where it came from, and the sizes the user named."""
+    """A call that runs, where it came from, and what the user asked for."""
 
     trial: Trial
     origin: str
-    bound: Mapping[str, int]
+    asked: Asked | None = None
+
+    def keeps(self, call: Call) -> bool:
+        return self.asked is None or self.asked.allows(call)
 
 
 def probe(model: nn.Module, requests: Sequence[InputRequest], output_path: str | None, hints: ProbeHints) -> Probe:
@@ -91,22 +94,21 @@ def probe(model: nn.Module, requests: Sequence[InputRequest], output_path: str |
         runner = Runner(model, guard, recorder, time.monotonic() + hints.budget_seconds)
         sizes = sizes_for(model)
         found = (
-            _requested(runner, requests, sizes)
-            if requests
-            else _declared(runner) or _Found(find(runner), "inferred", {})
+            _requested(runner, requests, sizes) if requests else _declared(runner) or _Found(find(runner), "inferred")
         )
         recorder.checking = False
         piece = pick(found.trial.output, output_path, found.trial.states, found.trial.call)
         evidence = evidence_of(model, piece.tensor, found.trial.made, hints.loss, hints.classes)
         call = labelled(found.trial.call, found.trial.arrivals)
-        named = name_axes(runner, call, piece.path, found.trial.arrivals, evidence, sizes, fixed=found.origin == "flag")
+        named = name_axes(runner, call, piece.path, found.trial.arrivals, evidence, sizes, found.keeps)
         final = _final(runner, named.call, piece)
     return _probe_of(model, found, named, piece, final)
 
 
 def _settled(model: nn.Module) -> nn.Module:
     """A copy of a model with lazy layers, whose first run would settle their sizes for good."""
-    lazy = any(isinstance(tensor, UninitializedTensorMixin) for tensor in (*model.parameters(), *model.buffers()))
+    unsettled = (UninitializedParameter, UninitializedBuffer)
+    lazy = any(isinstance(tensor, unsettled) for tensor in (*model.parameters(), *model.buffers()))
     return copy.deepcopy(model) if lazy else model
 
 
@@ -121,7 +123,7 @@ def _requested(runner: Runner, requests: Sequence[InputRequest], sizes: Sizes) -
     if trial is None:
         raise _fails(runner.model, search.trials[0][0] if search.trials else Trial(asked[0].call))
     one = next((one for one in asked if one.allows(trial.call)), asked[0])
-    return _Found(trial, "flag", one.bound(trial.call))
+    return _Found(trial, "flag", one)
 
 
 def _fails(model: nn.Module, trial: Trial) -> ModelError:
@@ -138,7 +140,7 @@ def _declared(runner: Runner) -> _Found | None:
     for _, call in declared(runner.model):
         trial = runner.run(call)
         if trial.worked and not has_nan(trial.output):
-            return _Found(trial, "model", {})
+            return _Found(trial, "model")
     return None
 
 
@@ -199,7 +201,7 @@ def _probe_of(model: nn.Module, found: _Found, named: Named, piece: Piece, final
         output=final.output,
         output_path=piece.path,
         axes=axes,
-        sizes=_sizes(named.call, found.bound, axes, tuple(final.output.shape)),
+        sizes=_sizes(named.call, found.asked.bound(named.call) if found.asked else {}, axes, tuple(final.output.shape)),
         observations=tuple(watched.observation for watched in final.watched),
         requires_grad=final.requires_grad,
         notes=tuple(notes),

@@ -15,17 +15,25 @@ import torch
 from torch import nn
 
 from shapecheck.probe.candidates import (
-    PRIMES, Proposal, Sizes, beside, generic, layouts, parameters_of, size_hints, with_dtype,
+    PRIMES,
+    Proposal,
+    Sizes,
+    beside,
+    generic,
+    layouts,
+    parameters_of,
+    size_hints,
+    with_dtype,
 )  # fmt: skip
 from shapecheck.probe.feeding import GROWING, Argument, Call, Position, main_index, positions, resize, size_at
-from shapecheck.probe.leaves import LeafMismatch
-from shapecheck.probe.running import EmptyOutput, Trial
+from shapecheck.probe.leaves import LeafMismatchError
+from shapecheck.probe.running import EmptyOutputError, Trial
 
 LARGEST_SIZE = 70_000
 _USUAL = {
     1: (128, 100, 96, 64, 48, 50, 32, 1000, 256, 512, 1024, 187, 200, 3000, 16_000, 2048, 4096, 8000, 16_384),
     2: (32, 28, 224, 64, 128, 256, 96, 84, 48, 299, 227, 112, 160, 192, 384, 512, 16, 40, 100, 105),
-    3: (32, 64, 16, 96, 128),
+    3: (16, 32, 64, 96, 128),
 }
 _TOO_SMALL = re.compile(
     r"[Kk]ernel size can't be greater|[Oo]utput size is too small|too short|too small|negative|non-zero size|non-empty|"
@@ -67,7 +75,7 @@ def repairs(failure: Failure) -> list[Proposal]:
     if not failure.call:
         return []
     error = failure.trial.error
-    if isinstance(error, LeafMismatch):
+    if isinstance(error, LeafMismatchError):
         return [*_for_leaf(failure, error), *_other_guesses(failure)]
     found: list[Proposal] = []
     for rule in _RULES:
@@ -79,7 +87,7 @@ def repairs(failure: Failure) -> list[Proposal]:
 # ---------------------------------------------------------------------------- a layer's own contract
 
 
-def _for_leaf(failure: Failure, error: LeafMismatch) -> Iterator[Proposal]:
+def _for_leaf(failure: Failure, error: LeafMismatchError) -> Iterator[Proposal]:
     if error.kind == "dtype":
         yield from _dtype(failure, error)
     elif error.kind == "range":
@@ -90,7 +98,7 @@ def _for_leaf(failure: Failure, error: LeafMismatch) -> Iterator[Proposal]:
         yield from _misfit(failure, error)
 
 
-def _dtype(failure: Failure, error: LeafMismatch) -> Iterator[Proposal]:
+def _dtype(failure: Failure, error: LeafMismatchError) -> Iterator[Proposal]:
     """Prefer the argument whose very shape arrived."""
     wanted, kinds = ("int", ("float",)) if error.want else ("float", ("int",))
     indices = [i for i, a in enumerate(failure.call) if a.kind in kinds]
@@ -117,7 +125,7 @@ def _mobile(argument: Argument) -> Argument:
     return replace(argument, labels=labels)
 
 
-def _range(failure: Failure, error: LeafMismatch) -> Iterator[Proposal]:
+def _range(failure: Failure, error: LeafMismatchError) -> Iterator[Proposal]:
     why = f"{type(error.leaf).__name__} has {error.want} entries"
     indices = [i for i, a in enumerate(failure.call) if a.kind == "int"]
     same = [i for i in indices if failure.call[i].high == error.got]
@@ -128,7 +136,7 @@ def _range(failure: Failure, error: LeafMismatch) -> Iterator[Proposal]:
             yield Proposal(_resized_alike(failure.call, position, _prime_below(error.want)), 0.1, why)
 
 
-def _misfit(failure: Failure, error: LeafMismatch) -> Iterator[Proposal]:
+def _misfit(failure: Failure, error: LeafMismatchError) -> Iterator[Proposal]:
     name = f"{type(error.leaf).__name__} wants {error.want}"
     entering = error.leaf is failure.trial.arrivals[0].leaf
     if error.kind == "rank":
@@ -157,7 +165,7 @@ def _leaf_layouts(failure: Failure, leaf: nn.Module) -> Iterator[Proposal]:
         )
 
 
-def _swapped(failure: Failure, error: LeafMismatch) -> Iterator[Proposal]:
+def _swapped(failure: Failure, error: LeafMismatchError) -> Iterator[Proposal]:
     """The wanted size is there, but on another axis: the model transposes."""
     for index, argument in enumerate(failure.call):
         if argument.kind != "float" or error.got not in argument.shape[1:] or error.want not in argument.shape[1:]:
@@ -170,7 +178,7 @@ def _swapped(failure: Failure, error: LeafMismatch) -> Iterator[Proposal]:
         yield _put(failure, index, replace(argument, shape=shape, labels=labels), -0.2, "axes the other way round")
 
 
-def _shifted(failure: Failure, error: LeafMismatch) -> Iterator[Proposal]:
+def _shifted(failure: Failure, error: LeafMismatchError) -> Iterator[Proposal]:
     """Several inputs are joined on their feature axes: one of them is off by the difference."""
     for index, axis in positions(failure.call):
         size = failure.call[index].shape[axis] + error.want - error.got
@@ -204,17 +212,11 @@ def _scaled_alone(failure: Failure, got: int, want: int, why: str) -> Iterator[P
     for axis, size in enumerate(argument.shape):
         exact = size * want % got == 0
         if axis and got > 0 and (exact or (argument.label(axis) in GROWING and len(failure.free()) > 1)):
-            cost = (0.15 if exact and not argument.label(axis) else 0.3) + min(0.5, 0.2 * abs(math.log(want / got)))
+            away = min(0.5, 0.2 * abs(math.log(want / got)))
+            cost = 0.1 if exact and not argument.label(axis) else 0.3 + away
             for offset in (0,) if exact else (0, 1, 2, 3, -1):
                 resized = resize(failure.call, [(failure.main, axis)], round(size * want / got) + offset)
                 yield Proposal(resized, cost + 0.03 * abs(offset), why)
-
-
-def _filters(failure: Failure) -> Iterator[tuple[int, int]]:
-    """Kernels as tall as the whole input: filters over the electrodes of a recording."""
-    for leaf in failure.model.modules():
-        if isinstance(leaf, nn.Conv2d) and leaf.kernel_size[0] > 7 and leaf.kernel_size[1] == 1:
-            yield int(leaf.kernel_size[0]), failure.sizes.samples
 
 
 def _usual(failure: Failure, why: str) -> Iterator[Proposal]:
@@ -226,7 +228,7 @@ def _usual(failure: Failure, why: str) -> Iterator[Proposal]:
 
 def _hinted(failure: Failure, why: str) -> Iterator[Proposal]:
     free = failure.free()
-    for hint in [*_filters(failure), *size_hints(failure.model)[:8]]:
+    for hint in size_hints(failure.model)[:8]:
         if len(hint) == len(free) or (len(hint) == 1 and free):
             yield Proposal(_all_free(failure, list(hint) * (len(free) // len(hint))), 0.15, "a size the model names")
 
@@ -393,7 +395,7 @@ def _convolution(failure: Failure) -> Iterator[Proposal]:
 
 
 def _swapped_sizes(failure: Failure, got: int, want: int) -> Iterator[Proposal]:
-    yield from _swapped(failure, LeafMismatch(failure.model, "size", (), 0, got, want))
+    yield from _swapped(failure, LeafMismatchError(failure.model, "size", (), 0, got, want))
 
 
 def _elementwise(failure: Failure) -> Iterator[Proposal]:
@@ -415,13 +417,12 @@ def _elementwise(failure: Failure) -> Iterator[Proposal]:
 
 
 def _powers_of_two(failure: Failure) -> Iterator[Proposal]:
-    """Sizes that halve and double without remainder, different on each axis."""
+    """Sizes that halve and double without remainder, different on each axis; small ones first for volumes."""
     free = failure.free()
-    for rank, size in enumerate((64, 32, 128, 256)):
-        sizes = [size * factor for factor in ((1,), (1, 2), (1, 2, 3))[len(free) - 1]] if free else []
-        if sizes:
-            yield Proposal(_all_free(failure, sizes), 0.1 + 0.1 * rank, "a multiple of a power of two")
-            yield Proposal(_all_free(failure, [size] * len(free)), 0.25 + 0.1 * rank, "a multiple of a power of two")
+    for rank, size in enumerate((16, 32, 64, 128)[0 if len(free) == 3 else 1 :] if free else ()):
+        sizes = [size * factor for factor in range(1, len(free) + 1)]
+        yield Proposal(_all_free(failure, sizes), 0.1 + 0.1 * rank, "a multiple of a power of two")
+        yield Proposal(_all_free(failure, [size] * len(free)), 0.25 + 0.1 * rank, "a multiple of a power of two")
 
 
 def _fixed_batch(failure: Failure) -> Iterator[Proposal]:
@@ -490,7 +491,7 @@ def _rank_in_words(failure: Failure) -> Iterator[Proposal]:
 
 
 def _too_small(failure: Failure) -> Iterator[Proposal]:
-    if isinstance(failure.trial.error, EmptyOutput) or _TOO_SMALL.search(failure.text):
+    if isinstance(failure.trial.error, EmptyOutputError) or _TOO_SMALL.search(failure.text):
         yield from _grown(failure)
 
 
@@ -597,7 +598,8 @@ def _stated_sizes(failure: Failure) -> Iterator[Proposal]:
     if not isinstance(failure.trial.error, (AssertionError, ValueError, RuntimeError)):
         return
     numbers = _numbers(failure.text)
-    present = {size_at(failure.call, position) for position in positions(failure.call)}
+    call = failure.call
+    present = {size_at(call, p) for p in positions(call) if call[p[0]].label(p[1]) != "batch"}
     new = [n for n in numbers if n not in present and 1 < n < 20_000][:3]
     for old in [n for n in numbers if n in present][:3]:
         for size in new:

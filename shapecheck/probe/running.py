@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from shapecheck.errors import Location
-from shapecheck.probe.feeding import Call, feed
+from shapecheck.probe.feeding import Call, batch_of, feed
 from shapecheck.probe.leaves import Arrival, Recorder
 from shapecheck.probe.outputs import at, pieces
 from shapecheck.probe.places import raised_at
@@ -26,11 +26,11 @@ from shapecheck.probe.state import Guard, seed
 Fed = tuple[list[Any], dict[str, Any]]
 
 
-class EmptyOutput(Exception):
+class EmptyOutputError(Exception):
     """The model ran, but every tensor it returned is empty."""
 
 
-class DoubtfulOutput(Exception):
+class DoubtfulOutputError(Exception):
     """The model ran, but returned no tensor, or none without NaN."""
 
 
@@ -87,6 +87,7 @@ class Runner:
     def _guarded(self, call: Call, fed: Callable[[], Fed]) -> Trial:
         self.runs += 1
         self.recorder.clear()
+        self.recorder.batch = batch_of(call)
         seed()
         started = time.perf_counter()
         output: Any = None
@@ -115,9 +116,9 @@ class Runner:
 def _refuse_nothing(output: Any) -> None:
     tensors = [piece.tensor for piece in pieces(output)]
     if not tensors:
-        raise DoubtfulOutput("the model returned no tensor")
+        raise DoubtfulOutputError("the model returned no tensor")
     if not any(tensor.numel() for tensor in tensors):
-        raise EmptyOutput(f"the output is empty: shape {tuple(tensors[0].shape)}")
+        raise EmptyOutputError(f"the output is empty: shape {tuple(tensors[0].shape)}")
 
 
 def has_nan(output: Any) -> bool:

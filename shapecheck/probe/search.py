@@ -12,7 +12,7 @@ from torch import nn
 from shapecheck.errors import ModelError
 from shapecheck.probe.candidates import Proposal, Sizes, initial, layouts, sizes_for
 from shapecheck.probe.feeding import Argument, Call, main_index, positions, resize, size_at, total_bytes
-from shapecheck.probe.leaves import LeafMismatch
+from shapecheck.probe.leaves import LeafMismatchError
 from shapecheck.probe.repairs import LARGEST_SIZE, Failure, next_prime, repairs
 from shapecheck.probe.running import Runner, Trial, has_nan
 
@@ -25,6 +25,7 @@ _SLOW = 0.04
 _SPARE = 200
 _MOST_CUTS = 5
 _SMALL_BATCH = 3
+_SAME_ERROR = 40
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Search:
         for rank, proposal in enumerate(sorted(first, key=lambda proposal: proposal.cost)):
             self.push(proposal, _HEAD_START if rank < _FIRST else 0.0)
         patience = MOST_TRIES
-        while self.heap and len(self.trials) < min(patience, MOST_TRIES) and not self.runner.expired:
+        while self.heap and len(self.trials) < patience and not self.runner.expired and not self._stuck():
             _, _, proposal = heapq.heappop(self.heap)
             key = _key(proposal.call)
             if key in self.tried:
@@ -73,13 +74,18 @@ class Search:
                 self._learn(trial)
         return self.doubtful
 
+    def _stuck(self) -> bool:
+        """The same words at the same line whatever is fed: the input is not what is wrong, or not a tensor at all."""
+        last = [(str(trial.error), trial.location) for trial, _ in self.trials[-_SAME_ERROR:]]
+        return len(last) == _SAME_ERROR and len(set(last)) == 1
+
     def _learn(self, trial: Trial) -> None:
         if not self.entered and trial.arrivals and trial.call:
             self.entered = True
             for rank, layout in enumerate(layouts(trial.arrivals[0].leaf, self.sizes)):
                 head = _renamed(layout, trial.call[0])
                 self.push(Proposal((head, *trial.call[1:]), 0.3 * rank - 0.3, "the layer that runs first"), 0.0)
-        bonus = 2 * math.log1p(max(0, trial.depth - isinstance(trial.error, LeafMismatch)))
+        bonus = 2 * math.log1p(max(0, trial.depth - isinstance(trial.error, LeafMismatchError)))
         for proposal in repairs(Failure(trial, self.runner.model, self.sizes)):
             self.push(proposal, bonus)
 
@@ -160,7 +166,7 @@ def _grouped(trials: Iterable[Trial], most: int = 4) -> list[str]:
 
 def first_line(error: Exception | None) -> str:
     text = str(error).strip().splitlines() or [""]
-    name = "" if isinstance(error, LeafMismatch) else f"{type(error).__name__}: "
+    name = "" if isinstance(error, LeafMismatchError) else f"{type(error).__name__}: "
     return (name + text[0])[:200].rstrip(": ")
 
 

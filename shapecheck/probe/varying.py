@@ -6,7 +6,7 @@ large enough to be conclusive.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -114,16 +114,22 @@ def touched_rows(
 
 
 def spread(
-    runner: Runner, call: Call, path: str, shape: tuple[int, ...], free: list[Free], sizes: Sizes
+    runner: Runner,
+    call: Call,
+    path: str,
+    shape: tuple[int, ...],
+    free: list[Free],
+    sizes: Sizes,
+    keeps: Callable[[Call], bool],
 ) -> tuple[Call, tuple[int, ...]]:
-    """The same call with free sizes changed until no two axes look alike, where the model allows it."""
+    """The same call with free sizes changed until no two axes look alike, where the model and `keeps` allow it."""
     best, best_shape, best_score = call, shape, coincidences(call, shape, free)
     for group in sorted(free, key=lambda group: group.label == "batch"):
         if not best_score or runner.expired:
             break
         for size in _replacements(best, group, sizes):
             changed = resize(best, group.where, size)
-            output = runner.tensor(changed, path)
+            output = runner.tensor(changed, path) if keeps(changed) else None
             if output is None or output.dim() != len(shape) or not output.numel():
                 continue
             score = coincidences(changed, tuple(output.shape), free)
@@ -137,7 +143,7 @@ def spread(
 def coincidences(call: Call, shape: tuple[int, ...], free: list[Free]) -> int:
     """How many pairs of axes have equal sizes without following the same input axis; ones do not count."""
     inputs = [(size_at(call, group.where[0]), {number}) for number, group in enumerate(free)]
-    loose = {p for p in positions(call)} - {p for group in free for p in group.where}
+    loose = set(positions(call)) - {p for group in free for p in group.where}
     inputs += [(size, set()) for size in {size_at(call, position) for position in loose}]
     outputs = [(n, {k for k, group in enumerate(free) if a in group.slopes}) for a, n in enumerate(shape)]
     score = sum(1 for size, follows in inputs if follows and free[min(follows)].label == "batch" and size < 3)

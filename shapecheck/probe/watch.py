@@ -98,7 +98,9 @@ class Watch(TorchFunctionMode):
         inherited = next((self._cuts[id(source)][1] for source in sources if id(source) in self._cuts), None)
         if lost and (kind == "detach" or not torch.is_grad_enabled()):
             inherited = self._last_cut = calling_line()
-        for tensor in _tensors(result) if inherited else ():
+        if inherited is None:
+            return
+        for tensor in _tensors(result):
             if not tensor.requires_grad:
                 self._cuts[id(tensor)] = (tensor, inherited)
 

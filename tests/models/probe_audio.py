@@ -108,7 +108,9 @@ class ChannelsLastWaveNet(nn.Module):
         super().__init__()
         self.receptive_fields = sum(2**i for _ in range(stack_size) for i in range(layer_size))
         self.causal = nn.Conv1d(in_channels, res, 2, padding=1, bias=False)
-        self.stack = nn.ModuleList([nn.Conv1d(res, res, 2, dilation=2**i) for _ in range(stack_size) for i in range(layer_size)])
+        self.stack = nn.ModuleList(
+            [nn.Conv1d(res, res, 2, dilation=2**i) for _ in range(stack_size) for i in range(layer_size)]
+        )
         self.skip = nn.ModuleList([nn.Conv1d(res, 32, 1) for _ in self.stack])
         self.last = nn.Conv1d(32, in_channels, 1)
 

@@ -162,7 +162,9 @@ class TransformerTutorial(nn.Module):
         pe[:, 0, 0::2], pe[:, 0, 1::2] = torch.sin(position * div), torch.cos(position * div)
         self.register_buffer("pe", pe)
         self.embedding = nn.Embedding(ntoken, d)
-        self.transformer_encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(d, 2, 32), 2)
+        self.transformer_encoder = nn.TransformerEncoder(
+            nn.TransformerEncoderLayer(d, 2, 32), 2, enable_nested_tensor=False
+        )
         self.linear = nn.Linear(d, ntoken)
 
     def forward(self, src, src_mask=None):
