@@ -9,7 +9,7 @@ from __future__ import annotations
 from shapecheck.api import check, check_tensors
 from shapecheck.errors import CheckError, ModelError, UserError
 from shapecheck.report import CheckResult, Finding, Fix, Report
-from shapecheck.version import VERSION as __version__
+from shapecheck.version import __version__
 
 __all__ = [
     "CheckError",

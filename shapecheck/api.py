@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from shapecheck.errors import UserError
 from shapecheck.report import Report
 from shapecheck.specs import InputRequest, Subject, TensorSpec, parse_input, parse_shape, parse_size
-from shapecheck.version import VERSION
+from shapecheck.version import __version__
 
 if TYPE_CHECKING:
     import torch
@@ -43,7 +43,7 @@ def check(
         output_path=output,
         classes=classes,
     )
-    return Report((check_model(model, asked, type(model).__name__),), VERSION)
+    return Report((check_model(model, asked, type(model).__name__),), __version__)
 
 
 def check_tensors(
@@ -77,14 +77,17 @@ def check_tensors(
     output_spec = replace(measure.spec_of(scores), values=measure.output_values(scores, axis))
     specs = {"output": output_spec, "target": measure.target_facts(labels, tuple(scores.shape))}
     subject = Subject(rule.name, specs, _plain_arguments(loss_args), name=rule.name, engine="real")
-    return Report((check_subject(subject, rule, TorchJudge()),), VERSION)
+    return Report((check_subject(subject, rule, TorchJudge()),), __version__)
 
 
 def _require_tensor(name: str, value: Any) -> None:
     import torch
 
     if not isinstance(value, torch.Tensor):
-        raise UserError(f"{name} is a {type(value).__name__}, not a tensor", "pass the tensor inside, such as output.logits or output[0]")
+        raise UserError(
+            f"{name} is a {type(value).__name__}, not a tensor",
+            "pass the tensor inside, such as output.logits or output[0]",
+        )
 
 
 def _plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,7 +95,9 @@ def _plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     plain = {}
     for name, value in arguments.items():
         shape = getattr(value, "shape", None)
-        plain[name] = value if shape is None else {"shape": list(shape), "dtype": str(value.dtype).removeprefix("torch.")}
+        plain[name] = (
+            value if shape is None else {"shape": list(shape), "dtype": str(value.dtype).removeprefix("torch.")}
+        )
     return plain
 
 
@@ -101,7 +106,9 @@ def _inputs(value: Any) -> Sequence[InputRequest]:
         return ()
     if isinstance(value, Mapping):
         return [replace(_input(item), name=str(name)) for name, item in value.items()]
-    several = isinstance(value, list) or (isinstance(value, tuple) and not all(isinstance(s, (int, str)) for s in value))
+    several = isinstance(value, list) or (
+        isinstance(value, tuple) and not all(isinstance(s, (int, str)) for s in value)
+    )
     return [_input(item) for item in value] if several else [_input(value)]
 
 

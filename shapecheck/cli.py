@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
 from shapecheck import runs
-from shapecheck.errors import EXIT_CLEAN, EXIT_USAGE, CheckError, UserError
-from shapecheck.report import Report
-from shapecheck.version import VERSION
+from shapecheck.errors import EXIT_CLEAN, EXIT_USAGE, CheckError, UserError, nearest
+from shapecheck.report import CheckResult, Report
+from shapecheck.version import __version__
 
 INTERRUPTED = 130  # as shells report a Ctrl-C
 COMMANDS = ("check", "explain", "rules", "trace")
@@ -49,6 +50,7 @@ Arguments = Annotated[list[str] | None, typer.Option("--arg", "-a", metavar="NAM
 Inputs = Annotated[list[str] | None, typer.Option("--input", "-i", metavar="SHAPE[:DTYPE]", help="Dummy input: N,1,T or 4,1,16000 or ids=N,T:int64; repeat for several. Found by itself if left out.", show_default=False)]  # fmt: skip
 TargetShape = Annotated[str | None, typer.Option("--target", "-t", metavar="SHAPE[:DTYPE]", help="What the data set yields: N, or N,T, or N:float32.", show_default=False)]  # fmt: skip
 OutputPath = Annotated[str | None, typer.Option("--output", "-o", metavar="PATH", help="The part of a structured output that goes to the loss: logits, 0, out.logits.", show_default=False)]  # fmt: skip
+TracedOutput = Annotated[str | None, typer.Option("--output", metavar="PATH", help="As for check; -o is the file here.", show_default=False)]  # fmt: skip
 Classes = Annotated[int | None, typer.Option("--classes", min=1, metavar="N", help="Number of classes in the data.", show_default=False)]  # fmt: skip
 Select = Annotated[list[str] | None, typer.Option("--select", metavar="CODES", help="Only these codes or names; SC1 means all that start so.", show_default=False)]  # fmt: skip
 Ignore = Annotated[list[str] | None, typer.Option("--ignore", metavar="CODES", help="Not these codes or names.", show_default=False)]  # fmt: skip
@@ -58,21 +60,24 @@ Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, metavar="N", help="Tar
 NoColor = Annotated[bool, typer.Option("--no-color", help="Plain text; NO_COLOR does the same.")]
 
 
-@app.callback(invoke_without_command=True, epilog=EXAMPLES)
+@app.callback(invoke_without_command=True, subcommand_metavar="TARGET... | COMMAND [ARGS]...", epilog=EXAMPLES)
 def _root(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """Find where a model's output does not fit its loss, and show a fix that has been run.
 
-    `shapecheck TARGET...` is short for `shapecheck check TARGET...`. Exit status: 0 nothing found, 1 something found,
-    2 wrong usage or an unreadable spec, 3 the model could not be loaded or run.
+    `shapecheck TARGET...` is short for `shapecheck check TARGET...`; its options: `shapecheck check --help`. Exit
+    status: 0 nothing found, 1 something found, 2 wrong usage or an unreadable spec, 3 the model could not be loaded or
+    run.
     """
     if version:
-        print(f"shapecheck {VERSION}")
+        print(f"shapecheck {__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        raise UserError("no target given", "write shapecheck model.py:WaveNet --loss cross_entropy; see shapecheck --help")
+        raise UserError(
+            "no target given", "write shapecheck model.py:WaveNet --loss cross_entropy; see shapecheck --help"
+        )
 
 
 @app.command(epilog=EXAMPLES)
@@ -93,7 +98,9 @@ def check(
     timeout: Timeout = 60.0,
     jobs: Jobs = 1,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Headlines only.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="How each check was done, every fix in full.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="How each check was done, every fix in full.")
+    ] = False,
     no_color: NoColor = False,
 ) -> None:
     """Check what models or specs give to a loss."""
@@ -120,13 +127,15 @@ def check(
 @app.command()
 def trace(
     target: Annotated[str, typer.Argument(metavar="TARGET", help="model.py:Net or package.module:Net.")],
-    out: Annotated[str, typer.Option("-o", "--to", metavar="FILE", help="Where to write the spec; - is standard output.")] = "-",
+    out: Annotated[
+        str, typer.Option("-o", "--to", metavar="FILE", help="Where to write the spec; - is standard output.")
+    ] = "-",
     loss: Loss = None,
     loss_arg: LossArgs = None,
     arg: Arguments = None,
     input: Inputs = None,
     target_shape: TargetShape = None,
-    output: Annotated[str | None, typer.Option("--output", metavar="PATH", help="The part of a structured output that goes to the loss.", show_default=False)] = None,  # fmt: skip
+    output: TracedOutput = None,
     classes: Classes = None,
     timeout: Timeout = 60.0,
 ) -> None:
@@ -155,7 +164,9 @@ def trace(
 
 @app.command()
 def explain(
-    code: Annotated[str, typer.Argument(metavar="CODE", help="A code such as SC101, or a name such as class-axis-last.")],
+    code: Annotated[
+        str, typer.Argument(metavar="CODE", help="A code such as SC101, or a name such as class-axis-last.")
+    ],
     no_color: NoColor = False,
 ) -> None:
     """What a code means, why it matters, an example and its fix."""
@@ -196,9 +207,12 @@ def _pairs(option: str, values: Sequence[str] | None) -> dict[str, Any]:
     pairs: dict[str, Any] = {}
     for text in values or ():
         name, equals, value = text.partition("=")
-        if not equals or not name.strip():
-            raise UserError(f"{option} {text!r} is no name=value", f"write {option} num_classes=10")
-        pairs[name.strip()] = yamls.load(value.encode("utf-8", "surrogateescape"), f"{option} {name.strip()}")
+        name = name.strip()
+        if not equals or not name:
+            raise UserError(f"{option} {text!r} is no name=value", f"write {option} {name or 'name'}=value")
+        if name in pairs:
+            raise UserError(f"{option} {name} is given twice", "give it once")
+        pairs[name] = yamls.load_value(value, f"{option} {name}")
     return pairs
 
 
@@ -212,22 +226,38 @@ def _width() -> int:
     """The terminal's width; 80 where there is none."""
     import shutil
 
-    return shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() or "COLUMNS" in os.environ else 80
+    return shutil.get_terminal_size((80, 24)).columns if _is_terminal(sys.stdout) or "COLUMNS" in os.environ else 80
 
 
-def _color(no_color: bool) -> bool:
+def _color(no_color: bool, stream: TextIO | None = None) -> bool:
     """Colour on a terminal, unless --no-color, NO_COLOR or TERM=dumb; FORCE_COLOR wins over the terminal."""
     if no_color or os.environ.get("NO_COLOR"):
         return False
-    return bool(os.environ.get("FORCE_COLOR")) or (sys.stdout.isatty() and os.environ.get("TERM") != "dumb")
+    terminal = _is_terminal(stream or sys.stdout) and os.environ.get("TERM") != "dumb"
+    return bool(os.environ.get("FORCE_COLOR")) or terminal
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()  # None where the shell closed it
 
 
 def _write(text: str) -> None:
     """To standard output; what its encoding cannot hold is escaped rather than fatal."""
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")
-    sys.stdout.write(text if text.endswith("\n") or not text else text + "\n")
-    sys.stdout.flush()
+    try:
+        _print(text if text.endswith("\n") or not text else text + "\n", sys.stdout)
+    except BrokenPipeError:  # the reader of a pipe has seen enough, as `head` does: the exit status still tells
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        raise UserError(f"cannot write to standard output: {error.strerror}", "check where it goes") from None
+
+
+def _print(text: str, stream: TextIO | None) -> None:
+    if stream is None:
+        return
+    if hasattr(stream, "reconfigure"):
+        stream.reconfigure(errors="backslashreplace")
+    stream.write(text)
+    stream.flush()
 
 
 def _with_command(arguments: list[str]) -> list[str]:
@@ -235,32 +265,48 @@ def _with_command(arguments: list[str]) -> list[str]:
     first = arguments[0] if arguments else ""
     if not arguments or first in COMMANDS or first in ("--help", "-h", "--version"):
         return ["--help" if item == "-h" else item for item in arguments[:1]] + arguments[1:]
+    _refuse_misspelt_command(first)
     return ["check", *arguments]
 
 
-def _fail(error: CheckError) -> int:
-    """An error of the run as a whole, on standard error."""
-    lines = [f"error[{error.code}]: {error.message}"]
-    if error.location is not None:
-        lines.append(f"  --> {error.location}")
-    lines += [f"  {'help: ' if index == 0 else '      '}{line}" for index, line in enumerate((error.hint or "").splitlines())]
-    from shapecheck.render.layout import clean
+def _refuse_misspelt_command(word: str) -> None:
+    """`explian` is no target either; a bare word that is like a command was meant as one."""
+    meant = nearest(word, COMMANDS) if word.isalpha() and not os.path.exists(word + ".py") else None
+    if meant:
+        raise UserError(f"no command {word!r}", f"did you mean shapecheck {meant}?")
 
-    print("\n".join(clean(line) for line in lines), file=sys.stderr)
+
+def _fail(error: CheckError, no_color: bool = False) -> int:
+    """An error of the run as a whole, on standard error."""
+    from shapecheck.render import text
+
+    report = Report((CheckResult("", "", error=error),), __version__)
+    with suppress(OSError):  # the exit status still tells
+        _print(text.render(report, width=_width(), color=_color(no_color, sys.stderr), quiet=True), sys.stderr)
     return error.exit_status
+
+
+def _internal(error: Exception) -> CheckError:
+    """A bug of shapecheck's: never a traceback, but what a report of it needs."""
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
+    hint = f"please report this with the command and its files: {type(error).__name__}: {error}"
+    return UserError(f"internal error{place}", hint, code="SC999")
 
 
 def run(arguments: list[str]) -> int:
     """The whole command; the exit status of interface.md."""
+    no_color = "--no-color" in arguments
     try:
         app(args=_with_command(arguments), prog_name="shapecheck")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else EXIT_USAGE
     except CheckError as error:
-        return _fail(error)
-    except BrokenPipeError:  # the reader of a pipe left, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_USAGE
+        return _fail(error, no_color)
     except KeyboardInterrupt:
         return INTERRUPTED
+    except Exception as error:
+        return _fail(_internal(error), no_color)
     return EXIT_CLEAN

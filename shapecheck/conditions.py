@@ -16,7 +16,7 @@ import ast
 import operator
 import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 Value = Any
@@ -56,7 +56,7 @@ def from_python(name: str) -> str:
     return "class" if name == "class_" else name
 
 
-@lru_cache(maxsize=None)
+@cache
 def compile_condition(text: str) -> Condition:
     """Compile one condition. Raises ValueError naming what is not part of the language."""
     try:
@@ -87,7 +87,12 @@ def _compile(node: ast.expr, text: str) -> Condition:
         return lambda env: None if (value := inner(env)) is None else invert(value)
     if isinstance(node, ast.Compare):
         return _comparison(node, text)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "possibly" and len(node.args) == 1:
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "possibly"
+        and len(node.args) == 1
+    ):
         inner = _compile(node.args[0], text)
         return lambda env: inner(env) is None or bool(inner(env))
     if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from shapecheck.errors import UserError
@@ -37,12 +38,13 @@ class State:
     new_arguments: Mapping[str, Any] = field(default_factory=dict)
     applied: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def verdict(self) -> Verdict:
+        """What the contract says of the call as it is now."""
         assert self.loss is not None
         return judge(self.loss, self.tensors, self.arguments)
 
-    @property
+    @cached_property
     def shapes_fit(self) -> bool:
         """Whether the shapes are those of some form of the contract, and of the one that is meant."""
         if self.loss is None:
@@ -79,7 +81,10 @@ def start(
     classes: int | None = None,
 ) -> State:
     """The call as it is; `arguments` are complete (see `matching.arguments_of`)."""
-    named = {name: Named.fresh(tuple(f"axis.{i}" for i in range(t.rank)), t.shape, t.dtype or "") for name, t in tensors.items()}
+    named = {
+        name: Named.fresh(tuple(f"axis.{i}" for i in range(t.rank)), t.shape, t.dtype or "")
+        for name, t in tensors.items()
+    }
     return State(loss, loss.name, tensors, arguments, named, observed, classes)
 
 
@@ -113,7 +118,12 @@ def _completed(cause: Diagnosis) -> Iterator[Option]:
             yield replace(option, after=_complete(_passed(cause.before, cause.rule)))
             continue
         after = _complete(option.step)
-        key = (option.template.kind, tuple(sorted(after.calls.items())), after.loss_name, tuple(after.new_arguments.items()))
+        key = (
+            option.template.kind,
+            tuple(sorted(after.calls.items())),
+            after.loss_name,
+            tuple(after.new_arguments.items()),
+        )
         if key not in seen:
             seen.add(key)
             yield replace(option, after=after)
@@ -133,7 +143,9 @@ def _next_cause(state: State) -> Diagnosis | None:
     cause = _shape_cause(state) or _fact_cause(state)
     if cause is None:
         return None
-    return replace(cause, options=tuple(option for option in cause.options if option.step is None or _reaches(option.step)))
+    return replace(
+        cause, options=tuple(option for option in cause.options if option.step is None or _reaches(option.step))
+    )
 
 
 def _shape_cause(state: State) -> Diagnosis | None:
@@ -175,7 +187,9 @@ def _readings(rule: Rule, state: State) -> Iterator[Diagnosis]:
 
 
 def _same_names(bounds: Mapping[str, Bound], others: Mapping[str, Bound]) -> bool:
-    return {name: bound.names for name, bound in bounds.items()} == {name: bound.names for name, bound in others.items()}
+    return {name: bound.names for name, bound in bounds.items()} == {
+        name: bound.names for name, bound in others.items()
+    }
 
 
 def _contradicted(state: State, bounds: Mapping[str, Bound]) -> bool:
@@ -183,7 +197,9 @@ def _contradicted(state: State, bounds: Mapping[str, Bound]) -> bool:
     if output is None or target is None or "class" not in output.sizes or "class" in bounds["target"].names:
         return False
     size = output.sizes["class"]
-    return (state.classes is not None and size != state.classes) or (target.maximum is not None and size <= target.maximum)
+    return (state.classes is not None and size != state.classes) or (
+        target.maximum is not None and size <= target.maximum
+    )
 
 
 def _reaches(state: State, depth: int = 2) -> bool:
@@ -261,7 +277,8 @@ def _apply(
 ) -> State | None:
     """The state after a fix, or None where it has no meaning or changes nothing."""
     named = {
-        name: replace(tensor, names=bounds[name].names) if name in bounds else tensor for name, tensor in state.named.items()
+        name: replace(tensor, names=bounds[name].names) if name in bounds else tensor
+        for name, tensor in state.named.items()
     }
     calls = dict(state.calls)
     tensors = dict(state.tensors)

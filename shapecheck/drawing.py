@@ -89,7 +89,9 @@ def _mark(cause: Diagnosis, tensor: str) -> tuple[int | None, str]:
     bound = cause.bounds.get(tensor)
     if name is None or bound is None:
         return None, ""
-    axis = next((a for a, n in enumerate(bound.names) if n == name or n.partition(".")[0] == name.partition(".")[0]), None)
+    axis = next(
+        (a for a, n in enumerate(bound.names) if n == name or n.partition(".")[0] == name.partition(".")[0]), None
+    )
     if axis is None:
         return None, ""
     return axis, f"classes are here, axis {axis}" if name == "class" else f"axis {axis}"

@@ -111,7 +111,16 @@ def probed(model: nn.Module, loss: Loss, asked: ModelCheck) -> tuple[Subject, Pr
     return subject, seen
 
 
-ROLE_OF_NAME = {"N": "batch", "B": "batch", "C": "class", "T": "time", "L": "time", "D": "depth", "H": "height", "W": "width"}
+ROLE_OF_NAME = {
+    "N": "batch",
+    "B": "batch",
+    "C": "class",
+    "T": "time",
+    "L": "time",
+    "D": "depth",
+    "H": "height",
+    "W": "width",
+}
 
 
 def _bound(target: TensorSpec, sizes: Mapping[str, int]) -> TensorSpec:
@@ -120,7 +129,9 @@ def _bound(target: TensorSpec, sizes: Mapping[str, int]) -> TensorSpec:
     for size in target.shape:
         if isinstance(size, str) and size not in sizes:
             known = ", ".join(f"{name}={value}" for name, value in sizes.items())
-            raise UserError(f"--target names the size {size!r}, which nothing binds", f"known here: {known}; or write a number")
+            raise UserError(
+                f"--target names the size {size!r}, which nothing binds", f"known here: {known}; or write a number"
+            )
         shape.append(sizes[size] if isinstance(size, str) else size)
     named = all(isinstance(size, str) and size in ROLE_OF_NAME for size in target.shape)
     roles = tuple(ROLE_OF_NAME[str(size)] for size in target.shape) if named and target.shape else None

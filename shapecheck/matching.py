@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from shapecheck.conditions import compile_condition
@@ -90,9 +90,7 @@ def as_tensor(value: Any, dtype: str | None) -> Facts:
     return Facts(tuple(value), dtype)
 
 
-def bind(
-    patterns: Mapping[str, Pattern], tensors: Mapping[str, Facts], use_roles: bool
-) -> Iterator[dict[str, Bound]]:
+def bind(patterns: Mapping[str, Pattern], tensors: Mapping[str, Facts], use_roles: bool) -> Iterator[dict[str, Bound]]:
     """Every way to read the tensors by the patterns at once, with equal names of equal size."""
     # A product can only be taken apart once its parts are bound, so those patterns come last.
     order = tuple(sorted(patterns, key=lambda name: any(t.kind == "merged" for t in patterns[name].terms)))
@@ -148,7 +146,7 @@ def environment(
     return env
 
 
-@lru_cache(maxsize=None)
+@cache
 def _condition(text: str) -> Any:
     return compile_condition(text)
 

@@ -12,7 +12,7 @@ import ast
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from shapecheck.conditions import from_python, to_python
@@ -180,7 +180,7 @@ Others = Mapping[str, Named]
 Operation = Callable[[Named, Arguments, Others], tuple[Named, list[Call]]]
 
 
-@lru_cache(maxsize=None)
+@cache
 def parse_operations(text: str) -> tuple[tuple[str, Arguments], ...]:
     """`order(batch, *where).float()` -> (('order', ('batch', '*where')), ('float', ())).
 
@@ -230,6 +230,15 @@ def code_of(calls: Sequence[Call], value: str) -> str:
     return value
 
 
+def size_bound(calls: Mapping[str, Sequence[Call]]) -> bool:
+    """Whether code holds for the sizes at hand only, because a number in it was made from them."""
+    return any(
+        call.name == "F.pad" or any(isinstance(item, Span) and isinstance(item.start, int) for item in call.args)
+        for chain in calls.values()
+        for call in chain
+    )
+
+
 def _order(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
     wanted = [name for argument in arguments for name in tensor.expand(argument)]
     left = [name for name in tensor.names if name not in wanted]
@@ -246,7 +255,7 @@ def _permutation_calls(permutation: list[int]) -> list[Call]:
     for source in range(rank - 1, -1, -1):  # one axis moved reads better than a full permutation
         rest = [axis for axis in range(rank) if axis != source]
         for destination in range(rank):
-            if rest[:destination] + [source] + rest[destination:] == permutation:
+            if [*rest[:destination], source, *rest[destination:]] == permutation:
                 return [Call("method", "movedim", (_from_end(source, rank), _from_end(destination, rank)))]
     return [Call("method", "permute", tuple(permutation))]
 
@@ -394,7 +403,9 @@ def _resize(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named,
     first = other.position(new[0])
     sizes = tuple(SizeOf(name, first + index) for index in range(len(new)))
     mode = ("linear", "bilinear", "trilinear")[len(olds) - 1]
-    resized = tensor.splice(2, 1 + len(new), tuple(new), tuple(other.sizes[first : first + len(new)]), tensor.origins[2:])
+    resized = tensor.splice(
+        2, 1 + len(new), tuple(new), tuple(other.sizes[first : first + len(new)]), tensor.origins[2:]
+    )
     resized = resized.note("resize", range(2, 2 + len(new)), tensor)
     return resized, [Call("function", "F.interpolate", (), (("size", sizes), ("mode", mode)))]
 

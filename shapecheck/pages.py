@@ -25,7 +25,10 @@ def _by_name(name: str, rules: dict[str, tuple[Rule, tuple[str, ...]]]) -> tuple
         return rules[name.lower()]
     known = [*all_rules(), *rules]
     hint = did_you_mean(name, known).partition(" allowed: ")[0]
-    raise UserError(f"no rule {name!r}", f"{hint} see shapecheck rules".replace("allowed: ", "").strip() if "?" in hint else "see shapecheck rules")
+    raise UserError(
+        f"no rule {name!r}",
+        f"{hint} see shapecheck rules".replace("allowed: ", "").strip() if "?" in hint else "see shapecheck rules",
+    )
 
 
 def _summary(losses: tuple[str, ...]) -> str:
@@ -41,7 +44,9 @@ def listing(as_json: bool = False) -> str:
         keys = ("code", "name", "severity", "losses")
         return json.dumps([dict(zip(keys, row)) for row in rows], indent=2) + "\n"
     width = max(len(name) for _, name, _, _ in rows)
-    return "".join(f"{code}  {name:<{width}}  {severity:<7}  {', '.join(losses)}\n" for code, name, severity, losses in rows)
+    return "".join(
+        f"{code}  {name:<{width}}  {severity:<7}  {', '.join(losses)}\n" for code, name, severity, losses in rows
+    )
 
 
 def check_codes(option: str, codes: Sequence[str]) -> tuple[str, ...]:
@@ -54,5 +59,7 @@ def check_codes(option: str, codes: Sequence[str]) -> tuple[str, ...]:
     for code in codes:
         known = code == "ALL" or code in names or any(c.startswith(code.upper()) for c in (*rules, *special))
         if not known:
-            raise UserError(f"{option} {code!r} fits no rule", did_you_mean(code, [*rules, *sorted(names)]).partition(" allowed")[0])
+            raise UserError(
+                f"{option} {code!r} fits no rule", did_you_mean(code, [*rules, *sorted(names)]).partition(" allowed")[0]
+            )
     return tuple(codes)

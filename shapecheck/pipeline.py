@@ -1,54 +1,31 @@
 """One check from a subject to a result, the same for every source. Imports torch only through the judge it is given.
 
-    subject -> numbers for names -> verdict -> causes -> fixes -> proofs -> result
+subject -> numbers for names -> verdict -> causes -> fixes -> proofs -> result
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from shapecheck import drawing
-from shapecheck.diagnosis import Diagnosis, Option, State, diagnose, start
+from shapecheck.diagnosis import Diagnosis, State, diagnose, start
 from shapecheck.errors import Location, UserError, did_you_mean
-from shapecheck.matching import Facts, arguments_of, facts, judge
+from shapecheck.matching import arguments_of, facts, judge
 from shapecheck.messages import fill
-from shapecheck.operations import code_of
-from shapecheck.readings import Reading, accepted_targets, readings
+from shapecheck.readings import accepted_targets, readings
 from shapecheck.report import CheckResult, Finding, Fix
-from shapecheck.rules import FixTemplate, Loss
-from shapecheck.specs import INTENTS, Observation, Subject, TensorSpec
+from shapecheck.rules import Loss
+from shapecheck.specs import Subject, TensorSpec
+from shapecheck.suggestions import Case, Judge, named, observed, suggest
 from shapecheck.symbols import Symbols, settle, symbols_of
 
 if TYPE_CHECKING:
-    from shapecheck.shapes import Bound
-    from shapecheck.verify import Answer, Proof
+    pass
 
-PER_SAMPLE, PER_POSITION = INTENTS
 DISAGREEMENT = "SC909"
-
-
-class Judge(Protocol):
-    """Torch, where it is loaded: see `verify.py`."""
-
-    def ask(self, loss: str, tensors: Mapping[str, Facts], arguments: Mapping[str, Any]) -> Answer | None: ...
-
-    def prove(self, cause: Diagnosis, option: Option, naming: Mapping[str, Bound], state: State) -> Proof: ...
-
-    def prove_without(self, observation: Observation, option: Option, state: State) -> Proof: ...
-
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """A subject with one reading of its target: numbers only, keywords complete."""
-
-    subject: Subject
-    loss: Loss
-    symbols: Symbols
-    state: State
-    reading: Reading | None = None
 
 
 def check(subject: Subject, loss: Loss, verifier: Judge | None = None) -> CheckResult:
@@ -62,6 +39,7 @@ def check(subject: Subject, loss: Loss, verifier: Judge | None = None) -> CheckR
     symbols = symbols_of([size for tensor in subject.tensors.values() for size in tensor.shape])
     cases = list(_cases(subject, loss, symbols))
     judged = [(case, diagnose(case.state)) for case in cases]
+    case: Case | None
     if "target" in subject.tensors:
         case, causes = judged[0]
         findings = _findings(case, causes, verifier)
@@ -214,7 +192,7 @@ def _findings(case: Case, causes: list[Diagnosis], verifier: Judge | None) -> tu
     says = _torch_says(case, verifier)
     found = []
     for cause in causes:
-        fixes = tuple(_fixes(case, cause, naming, verifier))
+        fixes = tuple(suggest(case, cause, naming, verifier))
         rejects = cause.before.loss is not None and not cause.before.verdict.accepts
         found.append(_finding(case, cause, fixes, says if rejects or "backward" in says else ""))
         says = ""
@@ -230,7 +208,7 @@ def _torch_says(case: Case, verifier: Judge | None) -> str:
 
 def _finding(case: Case, cause: Diagnosis, fixes: tuple[Fix, ...], says: str) -> Finding:
     rule = cause.rule
-    env = {name: _named(case.symbols, value) for name, value in cause.env.items()}
+    env = {name: named(case.symbols, value) for name, value in cause.env.items()}
     return Finding(
         rule.code,
         rule.name,
@@ -244,19 +222,9 @@ def _finding(case: Case, cause: Diagnosis, fixes: tuple[Fix, ...], says: str) ->
     )
 
 
-def _named(symbols: Symbols, value: Any) -> Any:
-    if isinstance(value, int) and not isinstance(value, bool) and symbols.sizes:
-        return symbols.name(value)
-    return value
-
-
 def _observed_at(subject: Subject, kind: str) -> Location | None:
-    seen = _observation(subject, kind)
+    seen = observed(subject, kind)
     return seen.location if seen else None
-
-
-def _observation(subject: Subject, kind: str) -> Observation | None:
-    return next((observation for observation in subject.observations if kind and observation.kind == kind), None)
 
 
 def _unexplained(case: Case, verifier: Judge | None) -> tuple[Finding, ...]:
@@ -282,89 +250,3 @@ def _unexplained(case: Case, verifier: Judge | None) -> tuple[Finding, ...]:
             rows=drawing.tensor_rows(case.subject, case.state, case.symbols),
         ),
     )
-
-
-# ---------------------------------------------------------------------------------------------- fixes
-
-
-def _fixes(case: Case, cause: Diagnosis, naming: Mapping[str, Bound], verifier: Judge | None) -> Iterator[Fix]:
-    for option in cause.options:
-        fix = _fix(case, cause, option)
-        if option.step is not None and verifier is not None:
-            proof = verifier.prove(cause, option, naming, case.state)
-            fix = replace(fix, verified="executed" if proof.executed else "contract", proof=proof.text, trap=proof.trap)
-        elif option.template.run and verifier is not None:
-            seen = _observation(case.subject, cause.rule.observed)
-            proof = verifier.prove_without(seen, option, case.state) if seen else None
-            if proof is not None and proof.executed:
-                fix = replace(fix, verified="executed", proof=proof.text)
-        elif option.step is not None:
-            fix = replace(fix, verified="contract")
-        yield fix
-
-
-def _fix(case: Case, cause: Diagnosis, option: Option) -> Fix:
-    template, after = option.template, option.after
-    assert after is not None
-    env = {name: _named(case.symbols, value) for name, value in cause.env.items()}
-    changed = [name for name in (*case.loss.tensors, *after.calls) if after.calls.get(name)]
-    changed = list(dict.fromkeys(changed))
-    own = [name for name in template.apply if after.calls.get(name)] or [name for name in changed]
-    return Fix(
-        kind=template.kind,
-        title=fill(template.title, env),
-        applies_to=template.applies_to or (", ".join(own) if template.apply and own else "loss"),
-        code=fill(template.code, env) if template.code else _code(template, own, after),
-        intent=_intent(case, after),
-        call="" if template.code else _call(case, after),
-        setup=_setup(case, after),
-        output_shape=case.symbols.names(after.tensors["output"].shape),
-        target_shape=case.symbols.names(after.tensors["target"].shape),
-    )
-
-
-def _code(template: FixTemplate, changed: list[str], after: State) -> str:
-    """What replaces `applies_to`: the expression, the keyword, or the loss."""
-    if template.apply and changed:
-        return ", ".join(code_of(after.calls[name], name) for name in changed)
-    if template.loss_args:
-        return ", ".join(f"{name}={value!r}" for name, value in after.new_arguments.items())
-    return f"F.{after.loss_name}"
-
-
-def _call(case: Case, after: State) -> str:
-    """The whole loss call as it pastes."""
-    arguments = [code_of(after.calls.get(name, ()), name) for name in case.loss.tensors]
-    given = {**case.subject.loss_args, **after.new_arguments}
-    for name, value in given.items():
-        if name not in after.arguments:
-            continue
-        if isinstance(after.arguments[name], Facts):
-            arguments.append(f"{name}={code_of(after.calls.get(name, ()), name)}")
-        else:
-            arguments.append(f"{name}={value!r}")
-    return f"loss = F.{after.loss_name}({', '.join(arguments)})"
-
-
-def _setup(case: Case, after: State) -> str:
-    call = next((call for call in after.calls.get("output", ()) if call.kind == "attention"), None)
-    if call is None:
-        return ""
-    features = case.symbols.name(dict(call.kwargs)["features"])
-    return f"attention = nn.Linear({features}, 1)  # a part of the model, trained with it"
-
-
-def _intent(case: Case, after: State) -> str | None:
-    """Which reading of the labels a fix serves, where the output has positions at all."""
-    output = case.state.tensors["output"]
-    bound = next((b for b in (case.state.verdict.bounds.get("output"),) if b), None)
-    if output.rank < 3 and not (bound and any(name.startswith("where") for name in bound.names)):
-        return None
-    target = after.named["target"]
-    positions = [name for name in target.names if name.startswith(("where", "other")) or "*where" in name]
-    names = after.verdict.bounds["target"].names if after.loss and after.verdict.bounds else target.names
-    if positions or any(name.startswith("where") for name in names):
-        return PER_POSITION
-    return PER_SAMPLE
-
-

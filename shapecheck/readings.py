@@ -95,7 +95,8 @@ def _letters(tensor: TensorSpec) -> tuple[Size, ...]:
         return tensor.shape
     counts: Mapping[str, int] = {role: tensor.axes.count(role) for role in tensor.axes}
     return tuple(
-        LETTERS[role] if role in LETTERS and counts[role] == 1 else size for role, size in zip(tensor.axes, tensor.shape)
+        LETTERS[role] if role in LETTERS and counts[role] == 1 else size
+        for role, size in zip(tensor.axes, tensor.shape)
     )
 
 
@@ -104,4 +105,6 @@ def _meaning(signature: Signature, target: tuple[Size, ...]) -> str:
     outer = len(target) - (1 if "class" in signature.patterns["target"].names else 0)
     if not outer:
         return signature.meaning
-    return f"{signature.meaning} {'and' if 'per' in signature.meaning else 'per'} {'sample' if outer == 1 else 'position'}"
+    return (
+        f"{signature.meaning} {'and' if 'per' in signature.meaning else 'per'} {'sample' if outer == 1 else 'position'}"
+    )

@@ -152,8 +152,7 @@ class CheckResult:
             "contract": self.contract,
             "contract_note": self.contract_note,
             "inputs": [
-                {"name": i.name, "shape": list(i.shape), "dtype": i.dtype, "origin": i.origin}
-                for i in self.inputs
+                {"name": i.name, "shape": list(i.shape), "dtype": i.dtype, "origin": i.origin} for i in self.inputs
             ],
             "output": None
             if output is None
@@ -227,15 +226,10 @@ def select(result: CheckResult, chosen: Iterable[str], ignored: Iterable[str]) -
     chosen, ignored = tuple(chosen), tuple(ignored)
 
     def named(finding: Finding, codes: tuple[str, ...]) -> bool:
-        return any(
-            code == "ALL" or finding.code.startswith(code.upper()) or finding.name == code
-            for code in codes
-        )
+        return any(code == "ALL" or finding.code.startswith(code.upper()) or finding.name == code for code in codes)
 
     kept = [
-        finding
-        for finding in result.findings
-        if (not chosen or named(finding, chosen)) and not named(finding, ignored)
+        finding for finding in result.findings if (not chosen or named(finding, chosen)) and not named(finding, ignored)
     ]
     return replace(result, findings=tuple(kept))
 

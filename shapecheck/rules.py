@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,7 +19,6 @@ from shapecheck.errors import Location, UserError, did_you_mean
 from shapecheck.operations import parse_operations
 from shapecheck.report import SEVERITIES
 from shapecheck.shapes import Pattern, parse_pattern
-from shapecheck.specs import INTENTS
 
 FIX_KINDS = (
     "permute", "transpose-target", "mean", "last-step", "attention", "max-pool", "flatten", "squeeze-target",
@@ -150,7 +149,7 @@ def canonical(name: str) -> str:
     return name.strip().rpartition(".")[2]
 
 
-@lru_cache(maxsize=None)
+@cache
 def load_loss(name: str, folder: Path | None = None) -> Loss:
     """The rule file of a loss by any of its names. Raises UserError with the nearest name."""
     folder = folder or rules_folder()
@@ -220,7 +219,7 @@ FAMILY_KEYS = ("family", "readings", "requires", "rules")
 Item = TypeVar("Item")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _read_loss(path: Path) -> Loss:
     top = _mapping(yamls.load_file(path, ours=_ours(path)), path, LOSS_KEYS)
     family = _read_family(path, top["family"]) if "family" in top else {}
@@ -235,9 +234,7 @@ def _read_loss(path: Path) -> Loss:
             for key, value in (top.get("arguments") or {}).items()
         },
         signatures=tuple(_signature(item, tensors, path) for item in _required(top, "contract", path)),
-        requires=tuple(
-            _requirement(item, path) for item in (*family.get("requires", ()), *top.get("requires", ()))
-        ),
+        requires=tuple(_requirement(item, path) for item in (*family.get("requires", ()), *top.get("requires", ()))),
         readings=top.get("readings") or family.get("readings") or {},
         rules=tuple(_rule(item, tensors, where) for item, where in _rule_items(top, family, path)),
         source=_at(path, top),
@@ -252,7 +249,7 @@ def _rule_items(top: Mapping[str, Any], family: Mapping[str, Any], path: Path) -
         yield item, path.parent / "families" / f"{top['family']}.yaml"
 
 
-@lru_cache(maxsize=None)
+@cache
 def _read_family(path: Path, name: str) -> Mapping[str, Any]:
     file = path.parent / "families" / f"{name}.yaml"
     if not file.is_file():
@@ -262,7 +259,7 @@ def _read_family(path: Path, name: str) -> Mapping[str, Any]:
 
 def _signature(item: Any, tensors: tuple[str, ...], path: Path) -> Signature:
     item = _mapping(item, path, (*tensors, "form", "result", "meaning", "dtype"))
-    with _place(path, item):
+    with _CitesPlace(path, item):
         return Signature(
             form=item.get("form", "only"),
             patterns={name: parse_pattern(str(item.get(name, ""))) for name in tensors},
@@ -274,14 +271,14 @@ def _signature(item: Any, tensors: tuple[str, ...], path: Path) -> Signature:
 
 def _requirement(item: Any, path: Path) -> Requirement:
     item = _mapping(item, path, _names(Requirement))
-    with _place(path, item):
+    with _CitesPlace(path, item):
         return Requirement(**item)
 
 
 def _rule(item: Any, tensors: tuple[str, ...], path: Path) -> Rule:
     item = dict(_mapping(item, path, [n for n in _names(Rule) if n != "source"]))
     place = _at(path, item)
-    with _place(path, item):
+    with _CitesPlace(path, item):
         if not CODE.match(item.get("code", "")):
             raise ValueError(f"a code is SC and three digits, not {item.get('code')!r}")
         if item.get("severity") not in SEVERITIES:
@@ -289,7 +286,8 @@ def _rule(item: Any, tensors: tuple[str, ...], path: Path) -> Rule:
         found = item.pop("found", [])
         alternatives = found if isinstance(found, list) else [found]
         item["found"] = tuple(
-            {name: parse_pattern(str(text)) for name, text in _mapping(way, path, tensors).items()} for way in alternatives
+            {name: parse_pattern(str(text)) for name, text in _mapping(way, path, tensors).items()}
+            for way in alternatives
         )
         item["fixes"] = tuple(_fix(fix, path) for fix in item.get("fixes", ()))
         item["traps"] = tuple(item.get("traps", ()))
@@ -303,9 +301,11 @@ def _rule(item: Any, tensors: tuple[str, ...], path: Path) -> Rule:
 
 def _fix(item: Any, path: Path) -> FixTemplate:
     item = dict(_mapping(item, path, _names(FixTemplate)))
-    with _place(path, item):
+    with _CitesPlace(path, item):
         if item.get("kind") not in FIX_KINDS:
-            raise ValueError(f"unknown kind of fix {item.get('kind')!r}; {did_you_mean(str(item.get('kind')), FIX_KINDS)}")
+            raise ValueError(
+                f"unknown kind of fix {item.get('kind')!r}; {did_you_mean(str(item.get('kind')), FIX_KINDS)}"
+            )
         item["apply"] = item.get("apply") or {}
         return FixTemplate(**item)
 
@@ -318,7 +318,7 @@ def _at(path: Path, node: Any) -> Location:
     return Location(str(path), yamls.line_of(node))
 
 
-class _place:
+class _CitesPlace:
     """Turns a ValueError of the parsers into a UserError that cites the rule file's line."""
 
     def __init__(self, path: Path, node: Any) -> None:

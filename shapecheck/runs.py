@@ -11,7 +11,7 @@ from shapecheck.errors import CheckError, UserError
 from shapecheck.report import CheckResult, Report, select
 from shapecheck.specs import Subject, TensorSpec, parse_input, parse_shape
 from shapecheck.targets import Target, parse_target
-from shapecheck.version import VERSION
+from shapecheck.version import __version__
 
 if TYPE_CHECKING:
     from shapecheck.workers import Workers
@@ -62,7 +62,7 @@ def run(request: Request) -> Report:
             continue
         results.append(_result(work, answers[index]))
         index += 1
-    return Report(tuple(results), VERSION)
+    return Report(tuple(results), __version__)
 
 
 def _workers() -> Workers:
@@ -158,7 +158,9 @@ def _spec_work(entry: spec_files.Entry, request: Request) -> Work:
     except UserError as error:
         place = error.location or entry.location
         failed = UserError(error.message, error.hint, code=error.code, location=place)
-        return Work(entry.name, subject.loss, result=CheckResult(entry.name, subject.loss, location=place, error=failed))
+        return Work(
+            entry.name, subject.loss, result=CheckResult(entry.name, subject.loss, location=place, error=failed)
+        )
 
 
 def _result(work: Work, answer: Mapping[str, Any]) -> CheckResult:

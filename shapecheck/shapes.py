@@ -16,7 +16,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 # Which roles, found by probing or declared, an axis of this name may have. A name that is not listed takes any.
 ROLES_OF = {
@@ -60,9 +60,7 @@ class Pattern:
     @property
     def names(self) -> frozenset[str]:
         """Every axis name in the pattern."""
-        return frozenset(
-            part.name for term in self.terms for part in (term, *term.parts) if part.name
-        )
+        return frozenset(part.name for term in self.terms for part in (term, *term.parts) if part.name)
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ class Bound:
         return self.names.index(name) if name in self.names else None
 
 
-@lru_cache(maxsize=None)
+@cache
 def parse_pattern(text: str) -> Pattern:
     """Read the notation. Raises ValueError naming the offending part."""
     tokens = _tokenise(text)

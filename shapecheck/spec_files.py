@@ -48,7 +48,11 @@ def read(path: str, loss: str | None = None, loss_args: Mapping[str, Any] | None
 def _checks(document: Any, path: str) -> list[Any]:
     if not isinstance(document, Mapping):
         what = "is empty" if document is None else "holds no mapping"
-        raise UserError(f"{path} {what}", "write `loss:`, `output:` and `target:`, or a list under `checks:`", location=Location(path))
+        raise UserError(
+            f"{path} {what}",
+            "write `loss:`, `output:` and `target:`, or a list under `checks:`",
+            location=Location(path),
+        )
     version = document.get("shapecheck", FORMAT)
     if version != FORMAT or isinstance(version, bool):
         raise UserError(f"{path} has format {version!r}, this version reads {FORMAT}", location=Location(path))
@@ -60,7 +64,11 @@ def _checks(document: Any, path: str) -> list[Any]:
         return [single]
     _known(document, TOP_KEYS, path, "a spec with `checks:`")
     if not isinstance(document["checks"], list) or not document["checks"]:
-        raise UserError(f"{path}: `checks:` is no list of checks", "write `checks:` and `- loss: ...` below it", location=Location(path))
+        raise UserError(
+            f"{path}: `checks:` is no list of checks",
+            "write `checks:` and `- loss: ...` below it",
+            location=Location(path),
+        )
     return document["checks"]
 
 
@@ -131,7 +139,9 @@ def tensor(value: Any, name: str) -> TensorSpec:
     if isinstance(value, (int, list)) and not isinstance(value, bool):
         return _bounded(TensorSpec(_shape(value, name)), name)
     if not isinstance(value, Mapping):
-        raise UserError(f"`{name}` is {value!r}, no tensor", f'write {name}: "N, C : float32" or {name}: {{shape: [32, 10]}}')
+        raise UserError(
+            f"`{name}` is {value!r}, no tensor", f'write {name}: "N, C : float32" or {name}: {{shape: [32, 10]}}'
+        )
     place = Location("", yamls.line_of(value))
     _known(value, TENSOR_KEYS, place.path, f"`{name}`")
     if "shape" not in value:
@@ -155,7 +165,9 @@ def tensor(value: Any, name: str) -> TensorSpec:
 
 def _bounded(spec: TensorSpec, name: str) -> TensorSpec:
     if len(spec.shape) > MOST_AXES:
-        raise UserError(f"`{name}` has {len(spec.shape)} axes, more than the {MOST_AXES} that torch takes", "check the brackets")
+        raise UserError(
+            f"`{name}` has {len(spec.shape)} axes, more than the {MOST_AXES} that torch takes", "check the brackets"
+        )
     return spec
 
 
@@ -184,9 +196,11 @@ def _number(value: Mapping[str, Any], key: str, name: str) -> float | None:
 
 
 def _values(values: Any, name: str) -> str | None:
-    if values is not None and values not in VALUES:
+    if values is None:
+        return None
+    if values not in VALUES:
         raise UserError(f"unknown values {values!r} of `{name}`", did_you_mean(str(values), VALUES))
-    return values
+    return str(values)
 
 
 def _known(node: Mapping[str, Any], allowed: tuple[str, ...], path: str, where: str) -> None:
@@ -207,7 +221,9 @@ def write(subject: Subject) -> str:
         entry[name] = _plain(spec)
     if subject.classes is not None:
         entry["classes"] = subject.classes
-    return yaml.safe_dump({"shapecheck": FORMAT, "checks": [entry]}, sort_keys=False, default_flow_style=None, width=100)
+    return yaml.safe_dump(
+        {"shapecheck": FORMAT, "checks": [entry]}, sort_keys=False, default_flow_style=None, width=100
+    )
 
 
 def _plain(spec: TensorSpec) -> dict[str, Any]:

@@ -139,7 +139,9 @@ def parse_size(value: object, where: str = "a shape") -> Size:
     if value < 0:
         raise UserError(f"{where} has the negative size {value}", "write a name, such as N, for a size left open")
     if value > LARGEST_SIZE:
-        raise UserError(f"{where} has a size of {value}, more than any tensor here can hold", f"the largest is {LARGEST_SIZE}")
+        raise UserError(
+            f"{where} has a size of {value}, more than any tensor here can hold", f"the largest is {LARGEST_SIZE}"
+        )
     return value
 
 

@@ -88,5 +88,7 @@ def settle(symbols: Symbols, numbers: Sequence[int], accepts: Callable[[Symbols]
     if len(set(verdicts.values())) == 1:
         return ("accepts" if verdicts[""] else "rejects"), ""
     usual = verdicts[""]
-    odd = min((text for text, verdict in verdicts.items() if verdict != usual), key=lambda text: (text.count(" and "), text))
-    return "unknown", f"torch accepts {'unless' if usual else 'only if'} {odd}"
+    odd = min(
+        (text for text, verdict in verdicts.items() if verdict != usual), key=lambda text: (text.count(" and "), text)
+    )
+    return "unknown", f"accepts {'unless' if usual else 'only if'} {odd}"

@@ -8,12 +8,13 @@ from typing import Any
 
 import torch
 
-from shapecheck import verify
+from shapecheck import oracle, verify
 from shapecheck.diagnosis import Diagnosis, Option, State
 from shapecheck.matching import Facts
+from shapecheck.oracle import Answer
 from shapecheck.shapes import Bound
 from shapecheck.specs import Observation
-from shapecheck.verify import Answer, Proof
+from shapecheck.verify import Proof
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class TorchJudge:
 
     def ask(self, loss: str, tensors: Mapping[str, Facts], arguments: Mapping[str, Any]) -> Answer | None:
         """Torch's own answer; None where the tensors are too large to try."""
-        return verify.ask(loss, tensors, arguments)
+        return oracle.ask(loss, tensors, arguments)
 
     def prove(self, cause: Diagnosis, option: Option, naming: Mapping[str, Bound], state: State) -> Proof:
         """Run a fix."""

@@ -51,7 +51,7 @@ def outcome(entry: str, job: Mapping[str, Any]) -> bytes:
         return json.dumps({"error": error_data(error)}).encode()
     except SystemExit as error:
         return json.dumps(_stopped(error)).encode()
-    except BaseException as error:  # noqa: BLE001  an answer has to come whatever happened
+    except BaseException as error:
         return json.dumps(_internal(error)).encode()
 
 
@@ -137,7 +137,7 @@ def _import_torch() -> Result | None:
         import torch
 
         torch.set_num_threads(1)  # a fork after OpenMP threads have run would hang
-    except BaseException as error:  # noqa: BLE001  a broken installation may raise anything
+    except BaseException as error:
         return _no_torch(error)
     finally:
         gc.enable()

@@ -39,7 +39,7 @@ class Workers:
         self._process: Process | None = None
         self._busy = False
 
-    def __enter__(self) -> Workers:  # noqa: PYI034  typing.Self came with Python 3.11
+    def __enter__(self) -> Workers:
         self.start()
         return self
 

@@ -31,14 +31,15 @@ class _Loader(_SafeLoader):  # type: ignore[misc]
     """The C loader where there is one, with lines kept and duplicate keys refused."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        self.flatten_mapping(node)
         seen = set()
         for key_node, _ in node.value:
             key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
             if key is None:
                 raise yaml.constructor.ConstructorError(None, None, "a key must be a word", key_node.start_mark)
             if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands twice", key_node.start_mark
+                )
             seen.add(key)
         return super().construct_mapping(node, deep)  # type: ignore[no-any-return]
 
@@ -79,7 +80,9 @@ def load_file(path: Path, name: str | None = None, ours: bool = False) -> Any:
 def load(data: bytes, name: str, ours: bool = False) -> Any:
     """Read YAML text. Raises UserError with `name` and the line."""
     if len(data) > LARGEST_BYTES:
-        raise UserError(f"{name} has more than the {LARGEST_BYTES:,} bytes that are read", "split it into several files")
+        raise UserError(
+            f"{name} has more than the {LARGEST_BYTES:,} bytes that are read", "split it into several files"
+        )
     try:
         text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
     except UnicodeDecodeError as error:
@@ -120,7 +123,9 @@ def _check_expansion(text: str, name: str) -> None:
         nonlocal total
         total += count
         if total > LARGEST_NODES:
-            raise UserError(f"{name} expands to more than {LARGEST_NODES:,} values through its aliases", "write it without aliases")
+            raise UserError(
+                f"{name} expands to more than {LARGEST_NODES:,} values through its aliases", "write it without aliases"
+            )
 
     for event in yaml.parse(text, Loader=_SafeLoader):
         if isinstance(event, yaml.AliasEvent):

@@ -10,16 +10,10 @@ import torch
 from torch import nn
 
 from shapecheck.errors import UserError, did_you_mean
-from shapecheck.probe.candidates import (
-    Proposal,
-    Sizes,
-    beside,
-    float_dtype,
-    parameters_of,
-    with_dtype,
-)  # fmt: skip
+from shapecheck.probe.candidates import Proposal, beside, parameters_of, with_dtype
 from shapecheck.probe.feeding import Argument, Call, total_bytes
 from shapecheck.probe.leaves import ATTENTIVE, RECURRENT, Arrival, convolution_rank, is_batch_first, leaves_of, width
+from shapecheck.probe.sizing import Sizes, float_dtype
 from shapecheck.specs import InputRequest, Size
 
 LARGEST_INPUT = 2 * 2**30

@@ -13,10 +13,10 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from shapecheck.probe.candidates import Sizes
 from shapecheck.probe.feeding import GROWING, SPACE, Call, Position, main_index, positions, size_at
 from shapecheck.probe.leaves import ATTENTIVE, CELLS, RECURRENT, Arrival, out_width
 from shapecheck.probe.running import Runner
+from shapecheck.probe.sizing import Sizes
 from shapecheck.probe.varying import Free, relabelled, spread, touched_rows, vary_all
 
 LOSSES_WITH_CLASSES = frozenset({

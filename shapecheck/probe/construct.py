@@ -48,7 +48,7 @@ def _signature(found: Callable[..., Any]) -> Signature | None:
     """None where Python cannot tell (some built-in callables): then the call itself is the check."""
     try:
         return inspect.signature(found)
-    except Exception:  # noqa: BLE001  a user's __signature__ or metaclass may raise anything
+    except Exception:
         return None
 
 
@@ -93,7 +93,7 @@ def _call(
         message = f"building {name} calls sys.exit({shown_value(error.code)})"
         hint = "a constructor must not read the command line or end the program"
         place = places.raised_at(error)
-    except BaseException as error:  # noqa: BLE001  the user's code may raise anything
+    except BaseException as error:
         message = f"building {name} raises {said(error)}"
         hint = _raised_hint(name, signature, arguments)
         place = places.raised_at(error)

@@ -73,7 +73,7 @@ def _imported(target: Target) -> Any:
         raise _syntax_failure(error, shown) from None
     except ModuleNotFoundError as error:
         raise _missing_module(error, target, shown) from None
-    except BaseException as error:  # noqa: BLE001  the user's code may raise anything
+    except BaseException as error:
         message, hint = f"importing {shown} raises {said(error)}", _AS_SCRIPT
         place = places.raised_at(error)
     raise _load_failure(message, hint, place or (Location(target.path) if target.path else None))
@@ -150,7 +150,7 @@ def _attribute(module: Any, target: Target, name: str) -> Any:
             found = getattr(found, part)
         except AttributeError:
             raise _no_such_name(module, target, name) from None
-        except BaseException as error:  # noqa: BLE001  the user's code may raise anything
+        except BaseException as error:
             place = places.raised_at(error)
             raise _load_failure(
                 f"reading {name} from {target.path or target.module} raises {said(error)}", None, place

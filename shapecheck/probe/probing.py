@@ -19,16 +19,18 @@ from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 from shapecheck.errors import ModelError
 from shapecheck.probe.asking import Asked, asked_for, declared, labelled, requested_proposals
 from shapecheck.probe.axes import Named, evidence_of, name_axes
-from shapecheck.probe.candidates import Sizes, parameters_of, sizes_for
+from shapecheck.probe.candidates import parameters_of
 from shapecheck.probe.feeding import Argument, Call, feed, main_index
 from shapecheck.probe.leaves import Recorder, describe, leaves_of, watched
 from shapecheck.probe.outputs import Piece, at, pick
 from shapecheck.probe.running import Runner, Trial, has_nan
 from shapecheck.probe.search import Search, dtype_name, find, first_line, shown
+from shapecheck.probe.sizing import Sizes, sizes_for
 from shapecheck.probe.state import guarded, seed
 from shapecheck.probe.watch import REMOVABLE, Watch, Watched
 from shapecheck.specs import InputRequest, Observation, ProbedInput, Size
 
+_MOST_TRIES_AS_TYPED = 40
 _SPACE_NAMES = {"time": ("T", "L"), "depth": ("D",), "height": ("H",), "width": ("W",)}
 
 
@@ -118,7 +120,7 @@ def _settled(model: nn.Module) -> nn.Module:
 def _requested(runner: Runner, requests: Sequence[InputRequest], sizes: Sizes) -> _Found:
     """Tries the call as typed; sizes that were only named, and index ranges, are then searched for."""
     asked = asked_for(runner.model, requests, sizes)
-    search = Search(runner, sizes, fits=lambda call: any(one.allows(call) for one in asked))
+    search = Search(runner, sizes, fits=lambda call: any(one.allows(call) for one in asked), most=_MOST_TRIES_AS_TYPED)
     trial = search.go(requested_proposals(asked), lambda trial: not has_nan(trial.output))
     if trial is None:
         raise _fails(runner.model, search.trials[0][0] if search.trials else Trial(asked[0].call))

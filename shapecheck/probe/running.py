@@ -109,8 +109,11 @@ class Runner:
             self.guard.restore()
         seconds = time.perf_counter() - started
         recorder = self.recorder
-        made = tuple(recorder.made) if error is None else ()
-        return Trial(call, output, error, location, tuple(recorder.arrivals), tuple(recorder.states), made, seconds)
+        arrivals, made, states = tuple(recorder.arrivals), tuple(recorder.made), tuple(recorder.states)
+        recorder.clear()
+        if error is not None:
+            return Trial(call, None, error, location, arrivals, seconds=seconds)
+        return Trial(call, output, None, None, arrivals, states, made, seconds)
 
 
 def _refuse_nothing(output: Any) -> None:

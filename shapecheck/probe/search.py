@@ -10,15 +10,18 @@ from dataclasses import dataclass, field, replace
 from torch import nn
 
 from shapecheck.errors import ModelError
-from shapecheck.probe.candidates import Proposal, Sizes, initial, layouts, sizes_for
+from shapecheck.probe.adjusting import LARGEST_SIZE, Failure
+from shapecheck.probe.candidates import Proposal, initial
 from shapecheck.probe.feeding import Argument, Call, main_index, positions, resize, size_at, total_bytes
+from shapecheck.probe.layouts import layouts
 from shapecheck.probe.leaves import LeafMismatchError
-from shapecheck.probe.repairs import LARGEST_SIZE, Failure, next_prime, repairs
+from shapecheck.probe.repairs import repairs
 from shapecheck.probe.running import Runner, Trial, has_nan
+from shapecheck.probe.sizing import Sizes, next_prime, sizes_for
 
 MOST_TRIES = 150
 _AFTER_DOUBT = 20
-_LARGEST_TRY = 256 * 2**20
+_LARGEST_TRY = 128 * 2**20
 _HEAD_START = 20.0
 _FIRST = 4
 _SLOW = 0.04
@@ -39,6 +42,7 @@ class Search:
     tried: set[object] = field(default_factory=set)
     trials: list[tuple[Trial, str]] = field(default_factory=list)
     fits: Callable[[Call], bool] = lambda call: True
+    most: int = MOST_TRIES
     doubtful: Trial | None = None
     entered: bool = False
     pushed: int = 0
@@ -56,7 +60,7 @@ class Search:
         """The first try that worked and is accepted, else the first that worked at all."""
         for rank, proposal in enumerate(sorted(first, key=lambda proposal: proposal.cost)):
             self.push(proposal, _HEAD_START if rank < _FIRST else 0.0)
-        patience = MOST_TRIES
+        patience = self.most
         while self.heap and len(self.trials) < patience and not self.runner.expired and not self._stuck():
             _, _, proposal = heapq.heappop(self.heap)
             key = _key(proposal.call)

@@ -18,7 +18,7 @@ def said(error: BaseException | str) -> str:
     kind = type(error).__name__
     try:
         text = str(error)
-    except BaseException:  # noqa: BLE001  a user's __str__ or __repr__ may raise anything
+    except BaseException:
         return kind
     return _line(f"{kind}: {text}" if text.strip() else kind)
 
@@ -27,7 +27,7 @@ def shown_value(value: object) -> str:
     """The value's `repr`, cut short."""
     try:
         return _line(_short.repr(value))
-    except BaseException:  # noqa: BLE001  a user's __str__ or __repr__ may raise anything
+    except BaseException:
         return f"<{type(value).__name__}>"
 
 

@@ -12,11 +12,10 @@ from fractions import Fraction
 
 import torch
 
-from shapecheck.probe.candidates import Sizes
 from shapecheck.probe.feeding import Call, Position, perturbed, positions, resize, size_at
 from shapecheck.probe.leaves import Arrival, width
-from shapecheck.probe.repairs import next_prime
 from shapecheck.probe.running import Runner
+from shapecheck.probe.sizing import Sizes, next_prime
 
 _LONG = 1000
 _CONCLUSIVE = 1.5

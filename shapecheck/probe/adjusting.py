@@ -1,0 +1,235 @@
+"""Ways to change arguments that failed: other sizes, more or fewer axes, axes the other way round. Runs nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+
+from shapecheck.probe.candidates import Proposal, beside, parameters_of, with_dtype
+from shapecheck.probe.feeding import GROWING, Argument, Call, Position, main_index, positions, resize, size_at
+from shapecheck.probe.layouts import generic
+from shapecheck.probe.running import Trial
+from shapecheck.probe.sizing import Sizes, next_prime, size_hints
+
+LARGEST_SIZE = 70_000
+_USUAL = {
+    1: (128, 100, 96, 64, 48, 50, 32, 1000, 256, 512, 1024, 187, 200, 3000, 16_000, 2048, 4096, 8000, 16_384),
+    2: (32, 28, 224, 64, 128, 256, 96, 84, 48, 299, 227, 112, 160, 192, 384, 512, 16, 40, 100, 105),
+    3: (16, 32, 64, 96, 128),
+}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failed run and what the repairs need beside it."""
+
+    trial: Trial
+    model: nn.Module
+    sizes: Sizes
+
+    @property
+    def call(self) -> Call:
+        return self.trial.call
+
+    @property
+    def main(self) -> int:
+        return main_index(self.call)
+
+    @property
+    def text(self) -> str:
+        return str(self.trial.error)
+
+    def free(self) -> list[Position]:
+        """The axes of the main input that may grow."""
+        argument = self.call[self.main]
+        labelled = [axis for axis in range(len(argument.shape)) if argument.label(axis) in GROWING]
+        return [(self.main, axis) for axis in labelled]
+
+
+def scaled(failure: Failure, got: int, want: int, why: str) -> Iterator[Proposal]:
+    """A flattened or pooled size: nearer with every try, the usual sizes near the estimate first."""
+    free = failure.free()
+    if not free or got <= 0:
+        yield from usual(failure, why)
+        return
+    ratio = (want / got) ** (1 / len(free))
+    near = [round(size_at(failure.call, position) * ratio) for position in free]
+    away = min(0.5, 0.2 * abs(math.log(want / got)))
+    estimate = round(sum(near) / len(near))
+    nearest = sorted(_USUAL.get(len(free), ()), key=lambda size: abs(size - estimate) / estimate if estimate else size)
+    for rank, size in enumerate(nearest[:5]):
+        yield Proposal(all_free(failure, [size] * len(free)), 0.05 + away + 0.04 * rank, why)
+    for offset in (0, 1, -1, 2, 3):
+        yield Proposal(all_free(failure, [estimate + offset] * len(free)), 0.15 + away + 0.03 * abs(offset), why)
+    yield from _hinted(failure, why)
+    if estimate <= 1:
+        yield from ranked(failure, -1)
+
+
+def scaled_alone(failure: Failure, got: int, want: int, why: str) -> Iterator[Proposal]:
+    """One axis for itself: a signal of several rows, or features that are multiplied inside the model."""
+    argument = failure.call[failure.main]
+    for axis, size in enumerate(argument.shape):
+        exact = size * want % got == 0
+        if axis and got > 0 and (exact or (argument.label(axis) in GROWING and len(failure.free()) > 1)):
+            away = min(0.5, 0.2 * abs(math.log(want / got)))
+            cost = 0.1 if exact and not argument.label(axis) else 0.3 + away
+            for offset in (0,) if exact else (0, 1, 2, 3, -1):
+                resized = resize(failure.call, [(failure.main, axis)], round(size * want / got) + offset)
+                yield Proposal(resized, cost + 0.03 * abs(offset), why)
+
+
+def usual(failure: Failure, why: str) -> Iterator[Proposal]:
+    free = failure.free()
+    yield from _hinted(failure, why)
+    for rank, size in enumerate(_USUAL.get(len(free), ())):
+        yield Proposal(all_free(failure, [size] * len(free)), 0.3 + 0.02 * rank, why)
+
+
+def _hinted(failure: Failure, why: str) -> Iterator[Proposal]:
+    free = failure.free()
+    for hint in size_hints(failure.model)[:8]:
+        if len(hint) == len(free) or (len(hint) == 1 and free):
+            yield Proposal(all_free(failure, list(hint) * (len(free) // len(hint))), 0.15, "a size the model names")
+
+
+def all_free(failure: Failure, sizes: list[int]) -> Call:
+    call = failure.call
+    for position, size in zip(failure.free(), sizes, strict=True):
+        call = resized_alike(call, position, size) if len(failure.call) > 1 else resize(call, [position], size)
+    return call
+
+
+def resized_alike(call: Call, position: Position, size: int) -> Call:
+    """With it, the equally labelled and sized axes of the other inputs."""
+    old, label = size_at(call, position), call[position[0]].label(position[1])
+    alike = [
+        p
+        for p in positions(call)
+        if size_at(call, p) == old and call[p[0]].label(p[1]) == label and p[0] != position[0]
+    ]
+    return resize(call, [position, *alike], size)
+
+
+def put(failure: Failure, index: int, argument: Argument, cost: float, why: str) -> Proposal:
+    old = failure.call[index]
+    argument = replace(argument, keyword=old.keyword)
+    dtype = old.dtype if old.kind == "float" else torch.get_default_dtype()
+    argument = with_dtype(argument, dtype)
+    return Proposal((*failure.call[:index], argument, *failure.call[index + 1 :]), cost, why)
+
+
+def matching(failure: Failure, old: int, new: int, why: str, pinned: bool = False) -> Iterator[Proposal]:
+    """Every axis (and index range) of size `old` becomes `new`: all of them, then one at a time.
+
+    `pinned` says that this is a layer's own width, so that the axis is no longer free.
+    """
+    change = fixed if pinned else resize
+    call = failure.call
+    where = [p for p in positions(call) if size_at(call, p) == old and call[p[0]].kind != "state"]
+    if len(where) > 1:
+        yield Proposal(change(call, where, new), 0.2, why)
+    for position in where:
+        yield Proposal(
+            change(call, [position], new), 0.5 if position[1] == 0 and len(call[position[0]].shape) > 1 else 0.0, why
+        )
+    for index, argument in enumerate(call):
+        if argument.kind == "int" and argument.high == old:
+            yield put(failure, index, replace(argument, high=new), 0.1, why)
+        if argument.kind == "state" and old in argument.shape[1:]:
+            axis = argument.shape.index(old, 1)
+            yield put(failure, index, argument.resized(axis, new), 0.1, why)
+
+
+def fixed(call: Call, where: list[Position], size: int) -> Call:
+    """Axes whose size is now known not to be free."""
+    changed = list(call)
+    for index, axis in where:
+        label = changed[index].label(axis)
+        changed[index] = changed[index].resized(axis, size, label if label == "batch" else "")
+    return tuple(changed)
+
+
+def ranked(failure: Failure, change: int) -> Iterator[Proposal]:
+    """The main input with more or fewer axes."""
+    argument = failure.call[failure.main]
+    sizes, rank = failure.sizes, len(argument.shape) + change
+    head, label = argument.shape[:1], argument.labels[:1]
+    options: list[tuple[tuple[int, ...], tuple[str, ...]]] = []
+    if rank == 1:
+        options = [(head, label)]
+    elif rank == 2 and change < 0:
+        options = [((*head, argument.shape[-1]), (*label, argument.label(len(argument.shape) - 1)))]
+        options += [((*head, argument.shape[1]), (*label, argument.label(1)))]
+    elif rank == 3 and change > 0:
+        last = argument.shape[-1:]
+        options = [
+            ((*head, sizes.steps, *last), (*label, "time", "")),
+            ((*head, *last, sizes.samples), (*label, "", "time")),
+        ]
+    elif rank == 3 and len(argument.shape) > 1:
+        options = [((*head, argument.shape[1], sizes.samples), (*label, "", "time"))]
+        options += (
+            [((*head, *argument.shape[-2:]), (*label, *argument.labels[-2:]))] if len(argument.labels) > 2 else []
+        )
+    elif rank == 4 and len(argument.shape) > 1:
+        space = (sizes.height, sizes.width)
+        for channels in dict.fromkeys((argument.shape[1], 1, 3)):
+            options.append(((*head, channels, *space), (*label, "", "height", "width")))
+    elif rank == 5 and len(argument.shape) > 1:
+        clip = (sizes.steps, argument.shape[1] if len(argument.shape) == 4 else 3, sizes.height, sizes.width)
+        options = [((*head, *clip), (*label, "time", "", "height", "width"))]
+    for number, (shape, labels) in enumerate(options):
+        yield put(
+            failure, failure.main, replace(argument, shape=shape, labels=labels), 0.2 + 0.05 * number, f"{rank} axes"
+        )
+    for number, layout in enumerate(generic(sizes, rank)):
+        yield put(failure, failure.main, replace(layout, name=argument.name), 0.5 + 0.05 * number, f"{rank} axes")
+
+
+def grown(failure: Failure) -> Iterator[Proposal]:
+    """Longer by steps that a receptive field of 1-D audio needs; images grow less."""
+    free = failure.free()
+    factors = (4, 16, 64, 256, 640) if len(free) == 1 else (2, 4, 8)
+    for rank, factor in enumerate(factors):
+        longer = [next_prime(size_at(failure.call, position) * factor) for position in free]
+        if free and max(longer) <= LARGEST_SIZE:
+            yield Proposal(all_free(failure, longer), 0.1 + 0.3 * rank, "longer")
+    if len(free) > 1:
+        for size in (64, 128, 256):
+            yield Proposal(all_free(failure, [size] * len(free)), 0.5, "longer")
+
+
+def swapped(failure: Failure, got: int, want: int) -> Iterator[Proposal]:
+    """The wanted size is there, but on another axis: the model transposes."""
+    for index, argument in enumerate(failure.call):
+        if argument.kind != "float" or got not in argument.shape[1:] or want not in argument.shape[1:]:
+            continue
+        one, other = argument.shape.index(got, 1), argument.shape.index(want, 1)
+        order = list(range(len(argument.shape)))
+        order[one], order[other] = other, one
+        shape = tuple(argument.shape[axis] for axis in order)
+        labels = tuple(argument.label(axis) for axis in order)
+        yield put(failure, index, replace(argument, shape=shape, labels=labels), -0.2, "axes the other way round")
+
+
+def mobile(argument: Argument) -> Argument:
+    """Ints have no channel axis: what was fixed may now be time."""
+    labels = tuple(label or "time" for label in argument.labels)
+    return replace(argument, labels=labels)
+
+
+def other_guesses(failure: Failure) -> Iterator[Proposal]:
+    """For the arguments beside the main one, whatever the error says: each of the other guesses at it."""
+    main = failure.call[failure.main]
+    required, optional = parameters_of(failure.model) if len(failure.call) > 1 else ([], [])
+    for index, argument in enumerate(failure.call):
+        parameter = next((p for p in (*required, *optional) if p.name == argument.name), None)
+        if index == failure.main or parameter is None:
+            continue
+        for rank, guess in enumerate(beside(parameter, main, failure.model, failure.sizes)):
+            yield put(failure, index, guess, 0.5 + 0.1 * rank, f"another {argument.name}")

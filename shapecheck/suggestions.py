@@ -1,0 +1,149 @@
+"""Fixes as they are shown: code that pastes, what it makes of the shapes, and whether torch was asked.
+
+Torch is reached through the judge only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from shapecheck.diagnosis import Diagnosis, Option, State
+from shapecheck.matching import Facts
+from shapecheck.messages import fill
+from shapecheck.operations import code_of, size_bound
+from shapecheck.readings import Reading
+from shapecheck.report import Fix
+from shapecheck.rules import FixTemplate, Loss
+from shapecheck.specs import INTENTS, Observation, Subject
+from shapecheck.symbols import Symbols
+
+if TYPE_CHECKING:
+    from shapecheck.oracle import Answer
+    from shapecheck.shapes import Bound
+    from shapecheck.verify import Proof
+
+PER_SAMPLE, PER_POSITION = INTENTS
+
+
+class Judge(Protocol):
+    """Torch, where it is loaded: see `verify.py`."""
+
+    def ask(self, loss: str, tensors: Mapping[str, Facts], arguments: Mapping[str, Any]) -> Answer | None: ...
+
+    def prove(self, cause: Diagnosis, option: Option, naming: Mapping[str, Bound], state: State) -> Proof: ...
+
+    def prove_without(self, observation: Observation, option: Option, state: State) -> Proof: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A subject with one reading of its target: numbers only, keywords complete."""
+
+    subject: Subject
+    loss: Loss
+    symbols: Symbols
+    state: State
+    reading: Reading | None = None
+
+
+def suggest(case: Case, cause: Diagnosis, naming: Mapping[str, Bound], verifier: Judge | None) -> Iterator[Fix]:
+    """The fixes of a cause in order of preference, each run where there is a verifier."""
+    for option in cause.options:
+        if case.symbols.sizes and option.after is not None and size_bound(option.after.calls):
+            continue  # a number in its code would stand for a size that is not known
+        fix = _fix(case, cause, option)
+        if option.step is not None and verifier is not None:
+            proof = verifier.prove(cause, option, naming, case.state)
+            fix = replace(fix, verified="executed" if proof.executed else "contract", proof=proof.text, trap=proof.trap)
+        elif option.template.run and verifier is not None:
+            fix = _run_without(case, cause, option, fix, verifier)
+        elif option.step is not None:
+            fix = replace(fix, verified="contract")
+        yield fix
+
+
+def _run_without(case: Case, cause: Diagnosis, option: Option, fix: Fix, verifier: Judge) -> Fix:
+    seen = observed(case.subject, cause.rule.observed)
+    if seen is None:
+        return fix
+    proof = verifier.prove_without(seen, option, case.state)
+    return replace(fix, verified="executed", proof=proof.text) if proof.executed else fix
+
+
+def _fix(case: Case, cause: Diagnosis, option: Option) -> Fix:
+    template, after = option.template, option.after
+    assert after is not None
+    env = {name: named(case.symbols, value) for name, value in cause.env.items()}
+    changed = [name for name in (*case.loss.tensors, *after.calls) if after.calls.get(name)]
+    changed = list(dict.fromkeys(changed))
+    own = [name for name in template.apply if after.calls.get(name)] or [name for name in changed]
+    return Fix(
+        kind=template.kind,
+        title=fill(template.title, env),
+        applies_to=template.applies_to or (", ".join(own) if template.apply and own else "loss"),
+        code=fill(template.code, env) if template.code else _code(template, own, after),
+        intent=_intent(case, after),
+        call="" if template.code else _call(case, after),
+        setup=_setup(case, after),
+        output_shape=case.symbols.names(after.tensors["output"].shape),
+        target_shape=case.symbols.names(after.tensors["target"].shape),
+    )
+
+
+def _code(template: FixTemplate, changed: list[str], after: State) -> str:
+    """What replaces `applies_to`: the expression, the keyword, or the loss."""
+    if template.apply and changed:
+        return ", ".join(code_of(after.calls[name], name) for name in changed)
+    if template.loss_args:
+        return ", ".join(f"{name}={value!r}" for name, value in after.new_arguments.items())
+    return f"F.{after.loss_name}"
+
+
+def _call(case: Case, after: State) -> str:
+    """The whole loss call as it pastes."""
+    arguments = [code_of(after.calls.get(name, ()), name) for name in case.loss.tensors]
+    given = {**case.subject.loss_args, **after.new_arguments}
+    for name, value in given.items():
+        if name not in after.arguments:
+            continue
+        if isinstance(after.arguments[name], Facts):
+            arguments.append(f"{name}={code_of(after.calls.get(name, ()), name)}")
+        else:
+            arguments.append(f"{name}={value!r}")
+    return f"loss = F.{after.loss_name}({', '.join(arguments)})"
+
+
+def _setup(case: Case, after: State) -> str:
+    call = next((call for call in after.calls.get("output", ()) if call.kind == "attention"), None)
+    if call is None:
+        return ""
+    features = case.symbols.name(dict(call.kwargs)["features"])
+    return f"attention = nn.Linear({features}, 1)  # a part of the model, trained with it"
+
+
+def _intent(case: Case, after: State) -> str | None:
+    """Which reading of the labels a fix serves, where the output has positions at all."""
+    output = case.state.tensors["output"]
+    bound = next((b for b in (case.state.verdict.bounds.get("output"),) if b), None)
+    if output.rank < 3 and not (bound and any(name.startswith("where") for name in bound.names)):
+        return None
+    target = after.named["target"]
+    positions = [name for name in target.names if name.startswith(("where", "other")) or "*where" in name]
+    names = after.verdict.bounds["target"].names if after.loss and after.verdict.bounds else target.names
+    if positions or any(name.startswith("where") for name in names):
+        return PER_POSITION
+    return PER_SAMPLE
+
+
+def named(symbols: Symbols, value: Any) -> Any:
+    """A number that stands for a name as that name."""
+    if isinstance(value, int) and not isinstance(value, bool) and symbols.sizes:
+        return symbols.name(value)
+    return value
+
+
+def observed(subject: Subject, kind: str) -> Observation | None:
+    """The observation of that kind, if the model does such a thing."""
+    return next((observation for observation in subject.observations if kind and observation.kind == kind), None)
