@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+from contextlib import suppress
 
 
 def main() -> None:
@@ -12,8 +13,10 @@ def main() -> None:
     from shapecheck import cli
 
     status = cli.run(sys.argv[1:])
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # the shell may have closed it
+            with suppress(OSError):
+                stream.flush()
     # Everything is written and every child ended; taking the modules apart would cost another tenth.
     os._exit(status)
 

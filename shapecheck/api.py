@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from shapecheck.errors import UserError
+from shapecheck.errors import UserError, did_you_mean
+from shapecheck.keywords import checked
 from shapecheck.report import Report
+from shapecheck.rules import Loss, load_loss
+from shapecheck.spec_files import class_count
 from shapecheck.specs import InputRequest, Subject, TensorSpec, parse_input, parse_shape, parse_size
 from shapecheck.version import __version__
 
@@ -35,13 +38,15 @@ def check(
     """
     from shapecheck.jobs import ModelCheck, check_model
 
+    _require_model(model)
+    rule = _loss(loss)
     asked = ModelCheck(
-        loss=loss,
-        loss_args=_plain_arguments(loss_args),
+        loss=rule.name,
+        loss_args=checked(rule, _plain_arguments(loss_args)),
         inputs=_inputs(input),
         target=None if target is None else _target(target),
         output_path=output,
-        classes=classes,
+        classes=class_count(classes),
     )
     return Report((check_model(model, asked, type(model).__name__),), __version__)
 
@@ -61,13 +66,16 @@ def check_tensors(
     """
     from shapecheck import measure
     from shapecheck.pipeline import check as check_subject
-    from shapecheck.rules import load_loss
     from shapecheck.torch_judge import TorchJudge
 
-    rule = load_loss(loss)
+    rule = _loss(loss)
+    if tensors is not None and not isinstance(tensors, Mapping):
+        raise UserError(f"tensors is a {type(tensors).__name__}, not a mapping", 'write tensors={"output": output}')
     pairs = {"output": output, "target": target}
     given = {**{key: value for key, value in pairs.items() if value is not None}, **(tensors or {})}
     for name, value in given.items():
+        if name not in rule.tensors:
+            raise UserError(f"{rule.name} takes no tensor {name!r}", did_you_mean(str(name), rule.tensors))
         _require_tensor(name, value)
     for name in rule.tensors:
         if name not in given:
@@ -76,8 +84,24 @@ def check_tensors(
     axis = 1 if scores.dim() > 1 else 0
     output_spec = replace(measure.spec_of(scores), values=measure.output_values(scores, axis))
     specs = {"output": output_spec, "target": measure.target_facts(labels, tuple(scores.shape))}
-    subject = Subject(rule.name, specs, _plain_arguments(loss_args), name=rule.name, engine="real")
+    arguments = checked(rule, _plain_arguments(loss_args))
+    subject = Subject(rule.name, specs, arguments, name=rule.name, engine="real")
     return Report((check_subject(subject, rule, TorchJudge()),), __version__)
+
+
+def _require_model(model: Any) -> None:
+    from torch import nn
+
+    if isinstance(model, type) and issubclass(model, nn.Module):
+        raise UserError(f"{model.__name__} is a class, not a module", f"build it first: {model.__name__}(...)")
+    if not isinstance(model, nn.Module):
+        raise UserError(f"the model is a {type(model).__name__}, not a torch.nn.Module", "pass the module itself")
+
+
+def _loss(loss: Any) -> Loss:
+    if not isinstance(loss, str):
+        raise UserError(f"the loss is {_shown(loss)}, not a name", 'pass its name, such as "cross_entropy"')
+    return load_loss(loss)
 
 
 def _require_tensor(name: str, value: Any) -> None:
@@ -88,6 +112,15 @@ def _require_tensor(name: str, value: Any) -> None:
             f"{name} is a {type(value).__name__}, not a tensor",
             "pass the tensor inside, such as output.logits or output[0]",
         )
+    if value.is_meta:
+        raise UserError(f"{name} is on the meta device, where it has no values", "pass a real tensor, or write a spec")
+    if value.is_quantized or value.is_nested or value.layout is not torch.strided:
+        raise UserError(f"{name} is not a dense tensor", f"pass {name}.to_dense(), {name}.dequantize() or a padded one")
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"a {type(value).__name__}"
 
 
 def _plain_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,10 +139,14 @@ def _inputs(value: Any) -> Sequence[InputRequest]:
         return ()
     if isinstance(value, Mapping):
         return [replace(_input(item), name=str(name)) for name, item in value.items()]
-    several = isinstance(value, list) or (
-        isinstance(value, tuple) and not all(isinstance(s, (int, str)) for s in value)
-    )
+    several = isinstance(value, (list, tuple)) and not _is_shape(value)
     return [_input(item) for item in value] if several else [_input(value)]
+
+
+def _is_shape(value: list[Any] | tuple[Any, ...]) -> bool:
+    """(5, 97), [5, 97] and ("N", "T"), but not ["N,1,T", "N,T:int64"], which are two inputs."""
+    sizes = all(isinstance(item, (int, str)) for item in value)
+    return sizes and (isinstance(value, tuple) or any(isinstance(item, int) for item in value))
 
 
 def _input(value: Any) -> InputRequest:
@@ -132,4 +169,4 @@ def _spec(value: Any) -> TensorSpec:
         return TensorSpec(tuple(value.shape), str(value.dtype).removeprefix("torch."))
     if isinstance(value, (tuple, list)):
         return TensorSpec(tuple(parse_size(size) for size in value))
-    raise UserError(f"{value!r} is no tensor, shape or string", 'write (5, 97), "N,T:int64", or pass a tensor')
+    raise UserError(f"{_shown(value)} is no tensor, shape or string", 'write (5, 97), "N,T:int64", or pass a tensor')

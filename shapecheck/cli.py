@@ -32,7 +32,14 @@ Examples:
   shapecheck explain SC101
 """
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=False, pretty_exceptions_enable=False)
+def _plain_typer() -> typer.Typer:
+    names = {"help_option_names": ["-h", "--help"]}
+    return typer.Typer(
+        add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, context_settings=names
+    )
+
+
+app = _plain_typer()
 
 
 class Format(str, Enum):
@@ -104,6 +111,7 @@ def check(
     no_color: NoColor = False,
 ) -> None:
     """Check what models or specs give to a loss."""
+    chosen, ignored = _codes("--select", select), _codes("--ignore", ignore)
     request = runs.Request(
         targets=tuple(targets),
         loss=loss,
@@ -114,12 +122,12 @@ def check(
         output=output,
         classes=classes,
         verify=verify,
-        timeout=timeout,
+        timeout=_seconds(timeout),
         jobs=jobs,
     )
     report = runs.run(request)
     report = replace(report, strict=strict)
-    report = runs.selected(report, _codes("--select", select), _codes("--ignore", ignore))
+    report = runs.selected(report, chosen, ignored)
     _write(_rendered(report, format, quiet, verbose, no_color))
     raise typer.Exit(report.exit_code)
 
@@ -149,7 +157,7 @@ def trace(
         target=target_shape,
         output=output,
         classes=classes,
-        timeout=timeout,
+        timeout=_seconds(timeout),
     )
     text = runs.trace(request)
     if out == "-":
@@ -216,6 +224,12 @@ def _pairs(option: str, values: Sequence[str] | None) -> dict[str, Any]:
     return pairs
 
 
+def _seconds(timeout: float) -> float:
+    if timeout != timeout:  # nan is neither below nor above any limit
+        raise UserError("--timeout nan is no time", "give a number of seconds")
+    return timeout
+
+
 def _codes(option: str, values: Sequence[str] | None) -> tuple[str, ...]:
     from shapecheck.pages import check_codes
 
@@ -264,9 +278,20 @@ def _with_command(arguments: list[str]) -> list[str]:
     """`shapecheck TARGET` is `shapecheck check TARGET`."""
     first = arguments[0] if arguments else ""
     if not arguments or first in COMMANDS or first in ("--help", "-h", "--version"):
-        return ["--help" if item == "-h" else item for item in arguments[:1]] + arguments[1:]
+        return arguments
     _refuse_misspelt_command(first)
     return ["check", *arguments]
+
+
+def _dispatch(arguments: list[str]) -> None:
+    """Run a command by itself: making the parsers of all of them would take as long as a spec check."""
+    name = arguments[0] if arguments else ""
+    if name not in COMMANDS:
+        app(args=arguments, prog_name="shapecheck")
+        return
+    alone = _plain_typer()
+    alone.registered_commands = [info for info in app.registered_commands if info.callback is globals()[name]]
+    alone(args=arguments[1:], prog_name=f"shapecheck {name}")
 
 
 def _refuse_misspelt_command(word: str) -> None:
@@ -300,7 +325,7 @@ def run(arguments: list[str]) -> int:
     """The whole command; the exit status of interface.md."""
     no_color = "--no-color" in arguments
     try:
-        app(args=_with_command(arguments), prog_name="shapecheck")
+        _dispatch(_with_command(arguments))
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else EXIT_USAGE
     except CheckError as error:

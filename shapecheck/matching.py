@@ -23,7 +23,7 @@ _CONSTANTS: Mapping[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Facts:
     """A tensor as conditions see it; what is not known is None."""
 

@@ -19,7 +19,7 @@ from shapecheck.conditions import from_python, to_python
 from shapecheck.specs import FLOATING
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Named:
     """A tensor by axis names and sizes.
 

@@ -1,15 +1,24 @@
-"""The explanation page of a code and the list of rules, made from the rule files."""
+"""The explanation page of a code and the list of rules, made from the rule files and `check_pages.py`."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-from shapecheck.errors import UserError, did_you_mean
+from shapecheck import check_pages
+from shapecheck.errors import UserError, nearest
 from shapecheck.rules import HEADINGS, Rule, all_rules
+
+WITHOUT_RULE = ("SC100", "SC909")  # findings all the same, which can be silenced
+
+_CODE = re.compile(r"SC\d+\Z", re.IGNORECASE)
 
 
 def page(code: str) -> str:
     """The page of a code or name as Markdown. Raises UserError with the nearest."""
+    of_checks = check_pages.code_of(code)
+    if of_checks is not None:
+        return check_pages.markdown(of_checks)
     rules = all_rules()
     rule, losses = rules.get(code.upper()) or _by_name(code, {rule.name: (rule, ls) for rule, ls in rules.values()})
     sections = [f"# {rule.code} {rule.name} ({rule.severity})", _summary(losses)]
@@ -23,12 +32,13 @@ def page(code: str) -> str:
 def _by_name(name: str, rules: dict[str, tuple[Rule, tuple[str, ...]]]) -> tuple[Rule, tuple[str, ...]]:
     if name.lower() in rules:
         return rules[name.lower()]
-    known = [*all_rules(), *rules]
-    hint = did_you_mean(name, known).partition(" allowed: ")[0]
-    raise UserError(
-        f"no rule {name!r}",
-        f"{hint} see shapecheck rules".replace("allowed: ", "").strip() if "?" in hint else "see shapecheck rules",
-    )
+    raise UserError(f"no rule {name!r}", _nearest_rule(name, [*all_rules(), *rules]))
+
+
+def _nearest_rule(code: str, known: Sequence[str]) -> str:
+    """Codes that differ in a digit are no misspellings of each other."""
+    guess = None if _CODE.match(code) else nearest(code, known)
+    return f"did you mean {guess!r}? see also: shapecheck rules" if guess else "see shapecheck rules"
 
 
 def _summary(losses: tuple[str, ...]) -> str:
@@ -54,12 +64,9 @@ def check_codes(option: str, codes: Sequence[str]) -> tuple[str, ...]:
     if not codes:
         return ()
     rules = all_rules()
-    names = {rule.name for rule, _ in rules.values()}
-    special = ("SC100", "SC909")
+    names = sorted([*(rule.name for rule, _ in rules.values()), *(check_pages.PAGES[c].name for c in WITHOUT_RULE)])
     for code in codes:
-        known = code == "ALL" or code in names or any(c.startswith(code.upper()) for c in (*rules, *special))
+        known = code == "ALL" or code in names or any(c.startswith(code.upper()) for c in (*rules, *WITHOUT_RULE))
         if not known:
-            raise UserError(
-                f"{option} {code!r} fits no rule", did_you_mean(code, [*rules, *sorted(names)]).partition(" allowed")[0]
-            )
+            raise UserError(f"{option} {code!r} fits no rule", _nearest_rule(code, [*rules, *names]))
     return tuple(codes)

@@ -9,7 +9,7 @@ from shapecheck.matching import facts
 from shapecheck.report import AcceptedTarget
 from shapecheck.rules import Loss, Signature
 from shapecheck.shapes import Bound, Pattern, match, parse_pattern
-from shapecheck.specs import Size, Subject, TensorSpec
+from shapecheck.specs import FLOATING, Size, Subject, TensorSpec
 from shapecheck.symbols import Symbols
 
 LETTERS = {"batch": "N", "class": "C", "time": "T", "depth": "D", "height": "H", "width": "W"}
@@ -29,20 +29,24 @@ def readings(loss: Loss, subject: Subject, symbols: Symbols) -> Iterator[Reading
     """The targets that the output's own axes allow. None where it is not known which axis is the batch."""
     output = subject.tensors["output"]
     roles = output.axes
-    if roles is None or "batch" not in roles or ("class" not in roles and "unit" not in roles):
-        return
-    if "class" not in roles and roles.count("unit") > 1:
+    if roles is None or "batch" not in roles:
         return
     named = list(zip(roles, output.shape))
     batch = [(role, size) for role, size in named if role == "batch"]
     where = [(role, size) for role, size in named if role in _POSITIONS]
+    if "class" not in roles and roles.count("unit") != 1:
+        # Scores along time or space may be meant as classes; integers, or one number a sample, cannot be.
+        if output.dtype in FLOATING and len(roles) > 1:
+            return
+        where = where if len(roles) > 1 else []
     for intent, reading in loss.readings.items():
-        pattern = parse_pattern(reading["target"])
-        axes = batch + where if any(term.kind in ("star", "plus") for term in pattern.terms) else batch
-        if any(term.kind == "plus" for term in pattern.terms) and not where:
+        plus = any(term.kind == "plus" for term in parse_pattern(reading["target"]).terms)
+        if plus and not where:
             continue
+        axes = batch + where if plus else batch
         target = TensorSpec(
             shape=tuple(size for _, size in axes),
+            dtype=reading["dtype"],
             axes=tuple(role for role, _ in axes),
             origin="assumed",
         )
@@ -53,9 +57,8 @@ def accepted_targets(loss: Loss, subject: Subject, mended: bool) -> Iterator[Acc
     """Targets that go with the output: as it is, or, if it has to be `mended` first, those of the readings."""
     output = subject.tensors["output"]
     if mended and output.axes is not None:
-        dtype = next((s.dtype for s in loss.signatures if s.form in ("indices", "only") and s.dtype), "int64")
         for reading in readings(loss, subject, Symbols({})):
-            yield AcceptedTarget(_letters(reading.target), dtype, reading.meaning)
+            yield AcceptedTarget(_letters(reading.target), reading.target.dtype or "", reading.meaning)
         return
     if any(isinstance(size, str) for size in output.shape):
         return

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from shapecheck import spec_files, wire
-from shapecheck.errors import CheckError, UserError
+from shapecheck.errors import CheckError, Location, UserError
 from shapecheck.report import CheckResult, Report, select
 from shapecheck.specs import Subject, TensorSpec, parse_input, parse_shape
-from shapecheck.targets import Target, parse_target
+from shapecheck.targets import SPEC_ENDINGS, Target, parse_target
 from shapecheck.version import __version__
 
 if TYPE_CHECKING:
+    from shapecheck.rules import Loss
     from shapecheck.workers import Workers
 
 DEFAULT_TIMEOUT = 60.0
@@ -87,15 +88,15 @@ class _NoWorkers:
 def _parsed(text: str) -> Target | CheckError:
     try:
         return parse_target(text)
-    except UserError:
-        raise
-    except CheckError as error:  # a missing file is that target's failure, not the run's
-        return error
+    except CheckError as error:
+        if isinstance(error, UserError) and not text.lower().endswith(SPEC_ENDINGS):
+            raise
+        return error  # a missing file is that target's failure, not the run's
 
 
 def _works(target: Target | CheckError, text: str, request: Request) -> list[Work]:
     if isinstance(target, CheckError):
-        return [Work(text, request.loss or "", result=CheckResult(text, request.loss or "", error=target))]
+        return [_undone(text, request, target)]
     if target.kind == "spec":
         return _spec_works(target, request)
     from shapecheck.rules import load_loss
@@ -103,24 +104,28 @@ def _works(target: Target | CheckError, text: str, request: Request) -> list[Wor
     if request.loss is None:
         raise UserError("no loss given", f"add --loss, such as: shapecheck {text} --loss cross_entropy")
     loss = load_loss(request.loss)
-    _known_arguments(loss.name, loss.arguments, request.loss_args)
-    return [Work(text, loss.name, job=_model_job(text, loss.name, request))]
+    return [Work(text, loss.name, job=_model_job(text, loss, request))]
 
 
-def _known_arguments(loss: str, known: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-    from shapecheck.errors import did_you_mean
-
-    for name in given:
-        if name not in known:
-            raise UserError(f"{loss} has no keyword {name!r}", did_you_mean(name, known))
+def _undone(text: str, request: Request, error: CheckError) -> Work:
+    loss = request.loss or ""
+    return Work(text, loss, result=CheckResult(text, loss, location=error.location or _file_of(text), error=error))
 
 
-def _model_job(text: str, loss: str, request: Request, kind: str = "model") -> dict[str, Any]:
+def _file_of(text: str) -> Location | None:
+    """`model.py` of `model.py:Net`: all that is known of a model that could not be loaded."""
+    path, colon, _ = text.rpartition(":")
+    return Location(path.rstrip(":")) if colon and path.endswith(".py") else None
+
+
+def _model_job(text: str, loss: Loss, request: Request, kind: str = "model") -> dict[str, Any]:
+    from shapecheck.keywords import checked
+
     return {
         "kind": kind,
         "text": text,
-        "loss": loss,
-        "loss_args": wire.pack(dict(request.loss_args)),
+        "loss": loss.name,
+        "loss_args": wire.pack(checked(loss, request.loss_args)),
         "arguments": wire.pack(dict(request.arguments)),
         "inputs": wire.pack(tuple(parse_input(item) for item in request.inputs)),
         "target": wire.pack(_target(request)),
@@ -138,12 +143,16 @@ def _target(request: Request) -> TensorSpec | None:
 
 
 def _spec_works(target: Target, request: Request) -> list[Work]:
-    entries = spec_files.read(target.path or "-", request.loss, request.loss_args)
+    try:
+        entries = spec_files.read(target.path or "-", request.loss, request.loss_args)
+    except UserError as error:
+        return [_undone(target.text, request, error)]
     flag = _target(request)
     return [_spec_work(spec_files.with_target(entry, flag), request) for entry in entries]
 
 
 def _spec_work(entry: spec_files.Entry, request: Request) -> Work:
+    from shapecheck.keywords import checked
     from shapecheck.pipeline import check
     from shapecheck.rules import load_loss
 
@@ -152,6 +161,7 @@ def _spec_work(entry: spec_files.Entry, request: Request) -> Work:
     subject = replace(entry.subject, classes=entry.subject.classes or request.classes)
     try:
         loss = load_loss(subject.loss)
+        subject = replace(subject, loss_args=checked(loss, subject.loss_args))
         if request.verify:
             return Work(entry.name, loss.name, job={"kind": "spec", "subject": wire.pack(subject)})
         return Work(entry.name, loss.name, result=check(subject, loss))
@@ -165,7 +175,8 @@ def _spec_work(entry: spec_files.Entry, request: Request) -> Work:
 
 def _result(work: Work, answer: Mapping[str, Any]) -> CheckResult:
     if "error" in answer:
-        return CheckResult(work.name, work.loss, error=wire.error_from(answer["error"]))
+        error = wire.error_from(answer["error"])
+        return CheckResult(work.name, work.loss, location=error.location or _file_of(work.name), error=error)
     result: CheckResult = wire.unpack(answer["result"])
     return result
 
@@ -180,7 +191,7 @@ def trace(request: Request) -> str:
         raise UserError(f"{text} is a spec already", "trace takes model.py:Net")
     loss = load_loss(request.loss or "cross_entropy")
     with _workers() as workers:
-        ((_, answer),) = workers.run([_model_job(text, loss.name, request, "trace")], request.timeout)
+        ((_, answer),) = workers.run([_model_job(text, loss, request, "trace")], request.timeout)
     if "error" in answer:
         raise wire.error_from(answer["error"])
     subject: Subject = wire.unpack(answer["subject"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import warnings
 from collections.abc import Iterator
 from functools import lru_cache
@@ -103,3 +104,47 @@ def _bound(node: ast.stmt) -> set[str]:
     else:
         return set()
     return {name.id for name in targets if isinstance(name, ast.Name)}
+
+
+def without_call(path: str, line: int, name: str) -> str | None:
+    """The statement on that line without its call of `...name(...)`: the first argument, or the object, in its place.
+
+    `return F.softmax(self.head(x), dim=1)` -> `return self.head(x)`. None where there is no such call.
+    """
+    tree = parse(path)
+    found = [node for node in ast.walk(tree) if isinstance(node, _SIMPLE) and _spans(node, line)] if tree else []
+    if not found:
+        return None
+    statement = copy.deepcopy(min(found, key=lambda node: (node.end_lineno or 0) - node.lineno))
+    changed = _LeaveOut(name)
+    text = ast.unparse(changed.visit(statement))
+    return text if changed.count == 1 else None
+
+
+_SIMPLE = (ast.Return, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr)
+
+
+def _spans(node: ast.stmt, line: int) -> bool:
+    return node.lineno <= line <= (node.end_lineno or node.lineno)
+
+
+class _LeaveOut(ast.NodeTransformer):
+    """Replaces calls by what they are called on; `self.softmax(x)` and `x.softmax(1)` both become `x`."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.count = 0
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        called = ast.unparse(node.func).rpartition(".")[2]
+        if self.name[:7] not in called.lower() or "log" in called.lower():
+            return node
+        self.count += 1
+        if isinstance(node.func, ast.Attribute) and not self._takes_its_value(node):
+            return node.func.value
+        return node.args[0] if node.args else node
+
+    def _takes_its_value(self, node: ast.Call) -> bool:
+        """Whether the first argument is the tensor: as for F.softmax(x, 1) and self.softmax(x), not x.softmax(1)."""
+        return bool(node.args) and not isinstance(node.args[0], (ast.Constant, ast.UnaryOp))

@@ -38,11 +38,17 @@ def read(path: str, loss: str | None = None, loss_args: Mapping[str, Any] | None
     Raises UserError where the file as a whole cannot be read; a check that is wrong becomes an Entry with its error.
     """
     if path == "-":
-        document = yamls.load(sys.stdin.buffer.read(yamls.LARGEST_BYTES + 1), "standard input")
+        document = yamls.load(_standard_input(), "standard input")
     else:
         document = yamls.load_file(Path(path), path)
     shown = "standard input" if path == "-" else path
     return [_entry(item, index, shown, loss, loss_args or {}) for index, item in enumerate(_checks(document, shown))]
+
+
+def _standard_input() -> bytes:
+    if sys.stdin is None:
+        raise UserError("standard input is closed", "pipe a spec into it: cat spec.yaml | shapecheck -")
+    return sys.stdin.buffer.read(yamls.LARGEST_BYTES + 1)
 
 
 def _checks(document: Any, path: str) -> list[Any]:
@@ -103,7 +109,7 @@ def _subject(item: Any, name: str, place: Location, loss: str | None, loss_args:
         name=name,
         location=place,
         intent=intent,
-        classes=_classes(item),
+        classes=class_count(item.get("classes")),
         notes=_unmeasured(tensors),
     )
 
@@ -114,9 +120,11 @@ def _unmeasured(tensors: Mapping[str, TensorSpec]) -> tuple[str, ...]:
     return () if known else ("values not checked: the spec gives no min, max or values for the target",)
 
 
-def _classes(item: Mapping[str, Any]) -> int | None:
-    classes = item.get("classes")
-    if classes is not None and (isinstance(classes, bool) or not isinstance(classes, int) or classes < 1):
+def class_count(classes: Any) -> int | None:
+    """A number of classes, where there is one. Raises UserError."""
+    if classes is None:
+        return None
+    if isinstance(classes, bool) or not isinstance(classes, int) or classes < 1:
         raise UserError(f"`classes` is {classes!r}, not a number of classes", "a whole number from 1 up")
     return classes
 
@@ -155,7 +163,7 @@ def tensor(value: Any, name: str) -> TensorSpec:
         axes=_axes(value.get("axes"), shape, name),
         minimum=_number(value, "min", name),
         maximum=_number(value, "max", name),
-        classes=_classes(value),
+        classes=class_count(value.get("classes")),
         values=_values(value.get("values"), name),
     )
     if spec.minimum is not None and spec.maximum is not None and spec.minimum > spec.maximum:

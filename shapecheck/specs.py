@@ -91,7 +91,7 @@ class Observation:
     axis: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Subject:
     """All that is known of one loss call, wherever it came from."""
 

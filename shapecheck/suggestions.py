@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from shapecheck import source
 from shapecheck.diagnosis import Diagnosis, Option, State
 from shapecheck.matching import Facts
 from shapecheck.messages import fill
@@ -68,6 +69,9 @@ def _run_without(case: Case, cause: Diagnosis, option: Option, fix: Fix, verifie
     seen = observed(case.subject, cause.rule.observed)
     if seen is None:
         return fix
+    if seen.location is not None and seen.location.line is not None:
+        line = source.without_call(seen.location.path, seen.location.line, seen.kind)
+        fix = replace(fix, code=line) if line else fix
     proof = verifier.prove_without(seen, option, case.state)
     return replace(fix, verified="executed", proof=proof.text) if proof.executed else fix
 

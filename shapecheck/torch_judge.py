@@ -34,7 +34,6 @@ class TorchJudge:
 
     def prove_without(self, observation: Observation, option: Option, state: State) -> Proof:
         """Run the model without a softmax or sigmoid."""
-        if self.output is None or self.without is None or observation.axis is None:
+        if self.output is None or self.without is None:
             return Proof(False, failure="there is no model to run")
-        logits = self.without(observation)
-        return verify.prove_without(self.output, logits, observation.axis, observation.kind, state, option)
+        return verify.prove_without(self.output, self.without(observation), observation, state, option)

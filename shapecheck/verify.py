@@ -21,6 +21,7 @@ from shapecheck.oracle import SEED, Tensors, first_line, make
 from shapecheck.reference import by_hand_at
 from shapecheck.samples import full_size, miniature
 from shapecheck.shapes import Bound
+from shapecheck.specs import Observation
 
 MOST_ELEMENTS = 600  # single losses computed by hand; of more, this many are drawn
 
@@ -63,18 +64,27 @@ def prove(
 
 
 def prove_without(
-    output: torch.Tensor, logits: torch.Tensor, axis: int, kind: str, start: State, option: Option
+    output: torch.Tensor, logits: torch.Tensor, observation: Observation, start: State, option: Option
 ) -> Proof:
-    """The fix "drop the softmax": the model was run again without it; shapes (N, C, ...) for both tensors."""
-    after = option.after
+    """The fix "drop the softmax": `logits` is what the model gave without it. Shows what it costs at best."""
+    after, kind, axis = option.after, observation.kind, observation.axis
     assert after is not None
-    again = logits.softmax(axis) if kind == "softmax" else logits.sigmoid()
+    if kind == "softmax" and axis is None:
+        return Proof(False, failure="it is not known which axis it runs over")
+    again = logits.softmax(axis) if kind == "softmax" and axis is not None else logits.sigmoid()
     if not torch.allclose(again, output, atol=1e-5):
         return Proof(False, failure=f"the output is not the {kind} of what is left without it")
-    target = make(start.tensors["target"]) if "target" in start.tensors else None
-    assert target is not None
-    before, mended = (_value(t, target, after, start) for t in (output, logits))
-    return Proof(True, f"run without it: loss {mended:.4f}, with it {before:.4f}; the output was its {kind}")
+    target = make(start.tensors["target"])
+    value = _value(logits, target, after, start)
+    best = _value(_certain(output, axis), target, after, start)
+    return Proof(True, f"run without it: loss {value:.4f}; with it even a perfect output costs {best:.4f}")
+
+
+def _certain(output: torch.Tensor, axis: int | None) -> torch.Tensor:
+    """All probability on the class that `make` takes as label, 0."""
+    certain = torch.zeros_like(output)
+    certain.select(1 if axis is None else axis, 0).fill_(1.0)
+    return certain
 
 
 def _value(output: torch.Tensor, target: torch.Tensor, after: State, start: State) -> float:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LARGEST_BYTES = 10_000_000
 LARGEST_NODES = 500_000
 DEEPEST = 100
+MOST_SHOWN = 40
 
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -27,21 +28,44 @@ class Mapping(dict[str, Any]):
     line: int | None = None
 
 
-class _Loader(_SafeLoader):  # type: ignore[misc]
-    """The C loader where there is one, with lines kept and duplicate keys refused."""
+class _OurLoader(_SafeLoader):  # type: ignore[misc]
+    """The C loader where there is one, with lines kept."""
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
-            if key is None:
-                raise yaml.constructor.ConstructorError(None, None, "a key must be a word", key_node.start_mark)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)  # type: ignore[no-any-return]
+
+class _Loader(_OurLoader):
+    """For the files of users: duplicate keys refused, and what cannot be read is named with its line."""
+
+    def flatten_mapping(self, node: Any) -> None:
+        if not hasattr(node, "flattened"):  # a merge (`<<`) may bring keys that stand here again, and that is allowed
+            _check_keys(node)
+            node.flattened = True
+        super().flatten_mapping(node)
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError, TypeError, OverflowError):
+            kind = str(node.tag).rpartition(":")[2]
+            raise _refused(f"{_shortened(node.value)} is no {kind} that can be read", node) from None
+
+
+def _check_keys(node: Any) -> None:
+    seen = set()
+    for key_node, _ in node.value:
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise _refused("a key must be a word", key_node)
+        if key_node.value in seen:
+            raise _refused(f"the key {key_node.value!r} stands twice", key_node)
+        seen.add(key_node.value)
+
+
+def _refused(problem: str, node: Any) -> Exception:
+    return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+
+
+def _shortened(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}... ({len(text)} characters)"
 
 
 def _mapping(loader: Any, node: Any) -> Any:
@@ -51,7 +75,7 @@ def _mapping(loader: Any, node: Any) -> Any:
     mapping.update(loader.construct_mapping(node))
 
 
-_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+_OurLoader.add_constructor("tag:yaml.org,2002:map", _mapping)
 
 
 def line_of(node: Any) -> int | None:
@@ -77,6 +101,14 @@ def load_file(path: Path, name: str | None = None, ours: bool = False) -> Any:
     return load(data, shown, ours)
 
 
+def load_value(text: str, option: str) -> Any:
+    """The value of an option of the command line. Raises UserError that names the option."""
+    try:
+        return load(text.encode("utf-8", "surrogateescape"), option)
+    except UserError as error:
+        raise UserError(error.message, "write a value as YAML does: 10, 0.5, true, mean, [1, 2]") from None
+
+
 def load(data: bytes, name: str, ours: bool = False) -> Any:
     """Read YAML text. Raises UserError with `name` and the line."""
     if len(data) > LARGEST_BYTES:
@@ -95,19 +127,24 @@ def load(data: bytes, name: str, ours: bool = False) -> Any:
     try:
         if not ours:
             _check_expansion(text, name)
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 (a subclass of the safe loader)
+        return yaml.load(text, Loader=_OurLoader if ours else _Loader)  # noqa: S506 (subclasses of the safe loader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        what = "cannot be read" if isinstance(error, yaml.constructor.ConstructorError) else "is not YAML"
         raise UserError(
-            f"{name} is not YAML: {error.problem or error.context}",
+            f"{name} {what}: {error.problem or error.context}",
             "see 'output spec' in the README for the format",
-            location=Location(name, None if mark is None else mark.line + 1),
+            location=Location(name, _line(error, text)),
         ) from None
     except yaml.YAMLError as error:
         raise UserError(f"{name} is not YAML: {str(error).splitlines()[0]}", location=Location(name)) from None
-    except (RecursionError, ValueError, OverflowError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise UserError(f"{name} cannot be read: {reason}", location=Location(name)) from None
+    except RecursionError:
+        raise UserError(f"{name} is nested too deeply", location=Location(name)) from None
+
+
+def _line(error: yaml.MarkedYAMLError, text: str) -> int | None:
+    """Where it went wrong; what is missing at the end of a file is missing from its last line with anything on it."""
+    mark = error.problem_mark or error.context_mark
+    return None if mark is None else min(mark.line, text.rstrip().count("\n")) + 1
 
 
 def _check_expansion(text: str, name: str) -> None:

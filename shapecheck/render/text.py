@@ -71,8 +71,7 @@ def _finding(check: CheckResult, finding: Finding, columns: int, verbose: bool) 
     yield from fix_lines(finding, columns, complete=verbose)
     yield ()
     yield from paragraph("  explain: ", f"shapecheck explain {finding.code}", columns, style="dim")
-    silence = f'--ignore {finding.code}, or ignore = ["{finding.code}"] in [tool.shapecheck]'
-    yield from paragraph("  silence: ", silence, columns, style="dim")
+    yield from paragraph("  silence: ", f"--ignore {finding.code}", columns, style="dim")
 
 
 def _headline(check: CheckResult, finding: Finding, columns: int) -> Iterator[Line]:
