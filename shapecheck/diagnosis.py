@@ -19,6 +19,7 @@ from shapecheck.messages import expression
 from shapecheck.operations import Call, DoesNotApply, Named, resolve
 from shapecheck.rules import FixTemplate, Loss, Rule, load_loss
 from shapecheck.shapes import Bound
+from shapecheck.specs import ROLES
 
 MOST_CAUSES = 4
 
@@ -251,6 +252,7 @@ def _environment(state: State, bounds: Mapping[str, Bound], form: str | None) ->
     if output is not None:
         where = [axis for axis, name in enumerate(output.names) if name.startswith("where")]
         env["positions"] = math.prod(state.tensors["output"].shape[axis] for axis in where)
+        env["count_one"] = sum(name.startswith("one.") for name in output.names)
         env["where_role"] = _plural(state.tensors["output"].axes, where)
     return env
 
@@ -351,8 +353,15 @@ def _facts_after(state: State, name: str, before: Named, after: Named) -> Facts:
 
 
 def _roles_after(roles: tuple[str, ...] | None, before: Named, after: Named) -> tuple[str, ...] | None:
-    """Each axis keeps its role; merged ones are `merged`, new ones `unit`."""
+    """Each axis keeps its role; merged ones are `merged`, new ones `unit`, split ones what they are called."""
     if roles is None:
         return None
     role_of = dict(zip(before.origins, roles))
-    return tuple(role_of.get(origin, "merged" if origin else "unit") for origin in after.origins)
+    new = (_new_role(name, origin) for name, origin in zip(after.names, after.origins))
+    return tuple(role_of.get(origin, role) for origin, role in zip(after.origins, new))
+
+
+def _new_role(name: str, origin: tuple[Any, ...]) -> str:
+    if not origin:
+        return "unit"
+    return "merged" if len(origin) > 1 or isinstance(origin[0], int) or name not in ROLES else name

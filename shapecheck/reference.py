@@ -132,7 +132,7 @@ _FOLDS: Mapping[str, Any] = {
 }
 
 
-def _elementwise(operation: str, value: torch.Tensor, detail: Any) -> torch.Tensor:
+def _elementwise(operation: str, value: torch.Tensor, detail: int) -> torch.Tensor:
     if operation == "shift":
         return value + detail
     if operation == "log":

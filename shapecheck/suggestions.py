@@ -82,7 +82,7 @@ def _fix(case: Case, cause: Diagnosis, option: Option) -> Fix:
     env = {name: named(case.symbols, value) for name, value in cause.env.items()}
     changed = [name for name in (*case.loss.tensors, *after.calls) if after.calls.get(name)]
     changed = list(dict.fromkeys(changed))
-    own = [name for name in template.apply if after.calls.get(name)] or [name for name in changed]
+    own = [name for name in template.apply if after.calls.get(name)] or changed
     return Fix(
         kind=template.kind,
         title=fill(template.title, env),
