@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from shapecheck.diagnosis import State
 from shapecheck.matching import Facts
-from shapecheck.oracle import Tensors, weights
+from shapecheck.oracle import SEED, Tensors, weights
 
 
 def attention_for(after: State, tensors: Tensors) -> torch.nn.Linear | None:
@@ -20,7 +20,14 @@ def attention_for(after: State, tensors: Tensors) -> torch.nn.Linear | None:
         a for a, origins in enumerate(after.named["output"].origins) if after.named["output"].names[a] == "class"
     )
     features = tensors["output"].shape[after.named["output"].origins[axis][0]]
-    return torch.nn.Linear(features, 1, dtype=tensors["output"].dtype)
+    # At a breakpoint the user's random state has to stay as it is, so the weights come from a generator of our own.
+    with torch.random.fork_rng(devices=[]):
+        layer = torch.nn.Linear(features, 1, dtype=tensors["output"].dtype)
+    generator = torch.Generator().manual_seed(SEED)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) / features**0.5)
+    return layer
 
 
 def fixed(tensors: Tensors, after: State, start: State, attention: Any) -> dict[str, Any]:

@@ -96,7 +96,6 @@ def _value(output: torch.Tensor, target: torch.Tensor, after: State, start: Stat
 
 def _check(tensors: Tensors, start: State, after: State, cause: Diagnosis) -> Proof:
     """Forward, backward, element by element, gradient, traps."""
-    torch.manual_seed(SEED)
     attention = attention_for(after, tensors)
     leaf = tensors["output"].detach().clone()
     if leaf.is_floating_point():

@@ -18,6 +18,7 @@ LARGEST_BYTES = 10_000_000
 LARGEST_NODES = 500_000
 DEEPEST = 100
 MOST_SHOWN = 40
+NO_ALIASES = "write it without aliases"
 
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -129,9 +130,10 @@ def load(data: bytes, name: str, ours: bool = False) -> Any:
             _check_expansion(text, name)
         return yaml.load(text, Loader=_OurLoader if ours else _Loader)  # noqa: S506 (subclasses of the safe loader)
     except yaml.MarkedYAMLError as error:
-        what = "cannot be read" if isinstance(error, yaml.constructor.ConstructorError) else "is not YAML"
+        read = isinstance(error, (yaml.composer.ComposerError, yaml.constructor.ConstructorError))
+        problem = ", ".join(part for part in (error.context, error.problem) if part)
         raise UserError(
-            f"{name} {what}: {error.problem or error.context}",
+            f"{name} {'cannot be read' if read else 'is not YAML'}: {problem}",
             "see 'output spec' in the README for the format",
             location=Location(name, _line(error, text)),
         ) from None
@@ -155,28 +157,24 @@ def _check_expansion(text: str, name: str) -> None:
     sizes: dict[str, int] = {}
     stack: list[tuple[str | None, int]] = []
     total = 0
-
-    def add(count: int) -> None:
-        nonlocal total
-        total += count
-        if total > LARGEST_NODES:
-            raise UserError(
-                f"{name} expands to more than {LARGEST_NODES:,} values through its aliases", "write it without aliases"
-            )
-
     for event in yaml.parse(text, Loader=_SafeLoader):
-        if isinstance(event, yaml.AliasEvent):
-            if any(anchor == event.anchor for anchor, _ in stack):
-                raise UserError(f"{name} has an alias {event.anchor!r} inside of itself", "write it without aliases")
-            add(sizes.get(event.anchor or "", 1))
-        elif isinstance(event, yaml.ScalarEvent):
-            add(1)
-        elif isinstance(event, yaml.CollectionStartEvent):
-            add(1)
-            stack.append((event.anchor, total))
-            if len(stack) > DEEPEST:
-                raise UserError(f"{name} is nested more than {DEEPEST} levels deep", "no spec or rule file needs that")
-        elif isinstance(event, yaml.CollectionEndEvent):
+        place = Location(name, event.start_mark.line + 1)
+        if isinstance(event, yaml.CollectionEndEvent):
             anchor, before = stack.pop()
             if anchor is not None:
                 sizes[anchor] = total - before + 1
+            continue
+        if isinstance(event, yaml.AliasEvent):
+            if any(anchor == event.anchor for anchor, _ in stack):
+                raise UserError(f"{name} has an alias {event.anchor!r} inside of itself", NO_ALIASES, location=place)
+            total += sizes.get(event.anchor or "", 1)
+        elif isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent)):
+            total += 1
+        if total > LARGEST_NODES:
+            problem = f"{name} expands to more than {LARGEST_NODES:,} values through its aliases"
+            raise UserError(problem, NO_ALIASES, location=place)
+        if isinstance(event, yaml.CollectionStartEvent):
+            stack.append((event.anchor, total))
+            if len(stack) > DEEPEST:
+                problem = f"{name} is nested more than {DEEPEST} levels deep"
+                raise UserError(problem, "no spec or rule file needs that", location=place)

@@ -109,7 +109,12 @@ def test_one_wrong_check_leaves_the_others(spec_path: Path) -> None:
         ("checks: {loss: a}", "`checks:` is no list of checks", "write `checks:`", None),
         ("\nlos: a\noutput: [1]", "unknown key 'los'", "did you mean 'loss'?", 2),
         ("check:\n- loss: a", "unknown key 'check'", "did you mean 'checks'?", 1),
-        ("checks:\n- loss: a\nloss: b", "unknown key 'loss' in a spec with `checks:`", "allowed: shapecheck, checks", 1),
+        (
+            "checks:\n- loss: a\nloss: b",
+            "unknown key 'loss' in a spec with `checks:`",
+            "allowed: shapecheck, checks",
+            1,
+        ),
     ],
 )
 def test_files_refused(spec_path: Path, text: str, message: str, hint: str | None, line: int | None) -> None:
@@ -206,7 +211,9 @@ anything = st.recursive(
     max_leaves=12,
 )
 sizes = st.integers(0, 6) | st.sampled_from(["N", "C", "T"]) | scalars
-shapes = st.lists(sizes, max_size=5) | st.sampled_from(["N, C", "N,T", "", "4, 10 : int64", "N, C : float64"]) | anything
+shapes = (
+    st.lists(sizes, max_size=5) | st.sampled_from(["N, C", "N,T", "", "4, 10 : int64", "N, C : float64"]) | anything
+)
 
 
 def mostly(keys: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[Any, Any]]:

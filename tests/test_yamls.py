@@ -43,10 +43,10 @@ def test_merge_keys_may_be_overridden() -> None:
 @pytest.mark.parametrize(
     ("data", "message", "line"),
     [
-        ("loss: a\noutput: [4, 10\n\n", "did not find expected ',' or ']'", 2),
-        ("loss: a\n\tb: c", "found character that cannot start any token", 2),
-        ("a: 1\nb: *nowhere", "found undefined alias", 2),
-        ("a: 1\n--- \nb: 2", "expected a single document", 2),
+        ("loss: a\noutput: [4, 10\n\n", "is not YAML", 2),
+        ("loss: a\n\tb: c", "is not YAML", 2),
+        ("a: 1\nb: *nowhere", "undefined alias", 2),
+        ("a: 1\n--- \nb: 2", "cannot be read: expected a single document", 2),
         ("loss: a\nloss: b", "the key 'loss' stands twice", 2),
         ("a:\n  ? [b]\n  : c", "a key must be a word", 2),
         ("a: !!python/object/apply:os.system [id]", "could not determine a constructor", 1),
@@ -56,15 +56,15 @@ def test_merge_keys_may_be_overridden() -> None:
         ("a: !!timestamp x", "'x' is no timestamp that can be read", 1),
         ("a: 2020-99-99", "'2020-99-99' is no timestamp that can be read", 1),
         ("a: " + "9" * 5000, "(5002 characters) is no int that can be read", 1),
-        ("a: &a [*a]", "an alias 'a' inside of itself", None),
-        (BOMB, "expands to more than 500,000 values through its aliases", None),
-        ("[" * 100_000, "nested more than 100 levels deep", None),
-        ('{"a":' * 100_000, "nested more than 100 levels deep", None),
-        ("- " * 100_000, "nested more than 100 levels deep", None),
+        ("a: &a [*a]", "an alias 'a' inside of itself", 1),
+        (BOMB, "expands to more than 500,000 values through its aliases", 6),
+        ("[" * 100_000, "nested more than 100 levels deep", 1),
+        ('{"a":' * 100_000, "nested more than 100 levels deep", 1),
+        ("- " * 100_000, "nested more than 100 levels deep", 1),
         (b"loss: a\nb: \xff", "is not UTF-8: byte 0xff at offset 11", 2),
         (b"\xff\xfea\x00", "is not UTF-8: byte 0xff at offset 0", 1),
-        (b"a\x00b: 1", "control characters are not allowed", None),
-        (b"\x7fELF\x02\x01\x01\x00\x00", "control characters are not allowed", None),
+        (b"a\x00b: 1", "is not YAML", None),
+        (b"\x7fELF\x02\x01\x01\x00\x00", "is not YAML", None),
     ],
 )
 def test_refused(data: bytes | str, message: str, line: int | None) -> None:
@@ -100,7 +100,9 @@ def test_values_of_options_name_the_option_and_no_place() -> None:
     assert caught.value.location is None
 
 
-@given(st.binary(max_size=60) | st.text(st.sampled_from("ab1:-[]{}&*!<>|#'\" \n\t?,%@`=~"), max_size=40).map(str.encode))
+@given(
+    st.binary(max_size=60) | st.text(st.sampled_from("ab1:-[]{}&*!<>|#'\" \n\t?,%@`=~"), max_size=40).map(str.encode)
+)
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     try:
         yamls.load(data, "spec.yaml")
