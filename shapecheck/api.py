@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from shapecheck.errors import UserError, did_you_mean
+from shapecheck.errors import Location, UserError, did_you_mean
 from shapecheck.keywords import checked
 from shapecheck.report import Report
 from shapecheck.rules import Loss, load_loss
@@ -102,6 +104,14 @@ def _loss(loss: Any) -> Loss:
     if not isinstance(loss, str):
         raise UserError(f"the loss is {_shown(loss)}, not a name", 'pass its name, such as "cross_entropy"')
     return load_loss(loss)
+
+
+def _caller() -> Location:
+    """The line that called `check_tensors`, as the user would type the path."""
+    frame = sys._getframe(2)
+    path = frame.f_code.co_filename
+    shown = os.path.relpath(path) if os.path.isabs(path) and path.startswith(os.getcwd() + os.sep) else path
+    return Location(shown, frame.f_lineno)
 
 
 def _require_tensor(name: str, value: Any) -> None:

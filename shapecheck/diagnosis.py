@@ -253,13 +253,17 @@ def _environment(state: State, bounds: Mapping[str, Bound], form: str | None) ->
         where = [axis for axis, name in enumerate(output.names) if name.startswith("where")]
         env["positions"] = math.prod(state.tensors["output"].shape[axis] for axis in where)
         env["count_one"] = sum(name.startswith("one.") for name in output.names)
-        env["where_role"] = _plural(state.tensors["output"].axes, where)
+        env["where_one"] = _position(state.tensors["output"].axes, where)
+        env["where_role"] = f"{env['where_one']}s"
     return env
 
 
-def _plural(roles: tuple[str, ...] | None, where: list[int]) -> str:
+def _position(roles: tuple[str, ...] | None, where: list[int]) -> str:
+    """What one position is called: a time step, a pixel, or just that."""
     known = {roles[axis] for axis in where} if roles else set()
-    return "time steps" if known == {"time"} else "pixels" if known & {"height", "width", "depth"} else "positions"
+    if known == {"time"}:
+        return "time step"
+    return "pixel" if known in ({"height", "width"}, {"height"}, {"width"}) else "position"
 
 
 def _options(rule: Rule, state: State, bounds: Mapping[str, Bound], env: Mapping[str, Any]) -> Iterator[Option]:

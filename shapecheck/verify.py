@@ -136,7 +136,8 @@ def _places(shape: Sequence[int]) -> list[tuple[int, ...]]:
 def _proof_text(after: State, loss: torch.Tensor, by_hand: torch.Tensor, total: int) -> str:
     names = after.named["target"].names
     stepwise = any(name.startswith("where") or "*where" in name for name in names)
-    kind = "single-step losses" if stepwise else "single losses"
+    kind = "single-step loss" if stepwise else "single loss"
+    kind += "" if total == 1 else "es"
     value = float(loss.detach())
     if total > len(by_hand):
         return f"loss {value:.4f}; {len(by_hand)} of {total} {kind}, drawn at random, equal theirs by hand"

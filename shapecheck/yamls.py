@@ -158,7 +158,8 @@ def _check_expansion(text: str, name: str) -> None:
     stack: list[tuple[str | None, int]] = []
     total = 0
     for event in yaml.parse(text, Loader=_SafeLoader):
-        place = Location(name, event.start_mark.line + 1)
+        mark = event.start_mark
+        place = Location(name, mark.line + 1 if mark else None)
         if isinstance(event, yaml.CollectionEndEvent):
             anchor, before = stack.pop()
             if anchor is not None:
