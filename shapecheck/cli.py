@@ -32,6 +32,7 @@ Examples:
   shapecheck explain SC101
 """
 
+
 def _plain_typer() -> typer.Typer:
     names = {"help_option_names": ["-h", "--help"]}
     return typer.Typer(
@@ -147,7 +148,7 @@ def trace(
     classes: Classes = None,
     timeout: Timeout = 60.0,
 ) -> None:
-    """Write the output spec of a model, which a later check reads without torch."""
+    """Write the output spec of a model, for checks without torch."""
     request = runs.Request(
         targets=(target,),
         loss=loss or "cross_entropy",
@@ -177,7 +178,7 @@ def explain(
     ],
     no_color: NoColor = False,
 ) -> None:
-    """What a code means, why it matters, an example and its fix."""
+    """Explain a code: what it finds, why, an example, the fix."""
     from shapecheck.pages import page
     from shapecheck.render import explain as renderer
 
@@ -188,7 +189,7 @@ def explain(
 def rules(
     format: Annotated[Format, typer.Option("--format", help="text or json.")] = Format.text,
 ) -> None:
-    """List every rule: code, name, severity, losses."""
+    """List the rules: code, name, severity, losses."""
     from shapecheck.pages import listing
 
     _write(listing(as_json=format is Format.json))

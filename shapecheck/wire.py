@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -21,18 +20,18 @@ _ERRORS: dict[int, type[CheckError]] = {kind.exit_status: kind for kind in (User
 
 
 def pack(value: Any) -> Any:
-    """Dataclasses to tagged mappings, tuples to lists."""
+    """Dataclasses, mappings and lists to tagged mappings, tuples to JSON's lists."""
     if isinstance(value, CheckError):
         return {"~": "error", **error_data(value)}
     kind = type(value).__name__
     if _KINDS.get(kind) is type(value):
         return {"~": kind, **{field.name: pack(getattr(value, field.name)) for field in fields(value)}}
     if isinstance(value, Mapping):
-        return {"~": "map", "items": {str(key): pack(item) for key, item in value.items()}}
-    if isinstance(value, (list, tuple)):
+        return {"~": "map", "items": [[pack(key), pack(item)] for key, item in value.items()]}
+    if isinstance(value, list):
+        return {"~": "list", "items": [pack(item) for item in value]}
+    if isinstance(value, tuple):
         return [pack(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
 
 
@@ -46,7 +45,9 @@ def unpack(value: Any) -> Any:
     if kind == "error":
         return error_from(value)
     if kind == "map":
-        return {key: unpack(item) for key, item in value["items"].items()}
+        return {unpack(key): unpack(item) for key, item in value["items"]}
+    if kind == "list":
+        return [unpack(item) for item in value["items"]]
     return _KINDS[kind](**{key: unpack(item) for key, item in value.items() if key != "~"})
 
 

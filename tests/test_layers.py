@@ -63,7 +63,9 @@ def _walk(node: ast.AST, at_import: bool) -> Iterator[Import]:
             continue  # types only
         if isinstance(child, (ast.Import, ast.ImportFrom)):
             yield from ((name, at_import) for name in _names(child))
-        yield from _walk(child, at_import and not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)))
+        yield from _walk(
+            child, at_import and not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        )
 
 
 def _names(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
@@ -130,7 +132,11 @@ checks:
 
 def _python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", _NO_TORCH + code, *arguments], capture_output=True, text=True, cwd=ROOT.parent, timeout=60
+        [sys.executable, "-c", _NO_TORCH + code, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT.parent,
+        timeout=60,
     )
 
 

@@ -98,7 +98,8 @@ def test_the_shape_tracked_and_the_code_shown_are_what_torch_gives(
         shown = eval(code_of(calls, "value"), {**_namespace(tensors, attention), "value": value})
     assert tuple(run.shape) == after.sizes
     assert str(run.dtype) == f"torch.{after.dtype}"
-    assert torch.equal(run, shown) and run.dtype == shown.dtype
+    assert torch.equal(run, shown)
+    assert run.dtype == shown.dtype
     assert len(after.names) == len(after.sizes) == len(after.origins)
 
 
@@ -120,7 +121,13 @@ LABELS = Named.fresh(("batch", "other.0"), (8, 12), "int32")
     "chain, tensor, code, names, sizes",
     [
         ("order(batch, class, *where)", OUTPUT, "x.movedim(-1, 1)", ("batch", "class", "where.0"), (8, 5, 20)),
-        ("order(batch, class, *where)", IMAGE, "x.movedim(-1, 1)", ("batch", "class", "where.0", "where.1"), (2, 5, 8, 9)),
+        (
+            "order(batch, class, *where)",
+            IMAGE,
+            "x.movedim(-1, 1)",
+            ("batch", "class", "where.0", "where.1"),
+            (2, 5, 8, 9),
+        ),
         ("order(where.0, class, batch)", OUTPUT, "x.movedim(0, -1)", ("where.0", "class", "batch"), (20, 5, 8)),
         ("order(class, where.0, batch)", OUTPUT, "x.permute(2, 1, 0)", ("class", "where.0", "batch"), (5, 20, 8)),
         ("order(batch, where.0, class)", OUTPUT, "x", ("batch", "where.0", "class"), (8, 20, 5)),

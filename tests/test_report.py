@@ -11,8 +11,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from shapecheck import runs
-from shapecheck.errors import ModelError, UserError
+from shapecheck import runs, wire
+from shapecheck.errors import Location, ModelError, UserError
 from shapecheck.render import json as json_format
 from shapecheck.report import CheckResult, Finding, Report, select
 from shapecheck.rules import FIX_KINDS
@@ -282,6 +282,17 @@ def test_what_was_not_done_is_null(
 def test_numbers_that_json_has_not() -> None:
     report = Report((CheckResult("a", "cross_entropy", {"label_smoothing": float("nan")}),), "0.1.0")
     assert json.loads(json_format.render(report))["checks"][0]["loss_args"] == {"label_smoothing": "nan"}
+
+
+def test_reports_and_values_cross_processes_whole() -> None:
+    values = {"a": [1, (2.5, None)], 1: {"b": float("-inf")}, "~": "map", "empty": [[], (), {}]}
+    result = CheckResult(
+        "a", "b", values, Location("a.py", 3), findings=(finding("error"),), error=UserError("no", "hint")
+    )
+    again = wire.unpack(json.loads(json.dumps(wire.pack(result))))
+    assert again.loss_args == values
+    assert again.to_dict() == result.to_dict()
+    assert type(again.error) is UserError
 
 
 def finding(severity: str, code: str = "SC101", name: str = "class-axis-last") -> Finding:

@@ -11,7 +11,7 @@ from torch import nn
 
 from shapecheck.probe.candidates import Proposal, beside, parameters_of, with_dtype
 from shapecheck.probe.feeding import GROWING, Argument, Call, Position, main_index, positions, resize, size_at
-from shapecheck.probe.layouts import generic
+from shapecheck.probe.layouts import generic, tensor
 from shapecheck.probe.running import Trial
 from shapecheck.probe.sizing import Sizes, next_prime, size_hints
 
@@ -42,6 +42,16 @@ class Failure:
     @property
     def text(self) -> str:
         return str(self.trial.error)
+
+    @property
+    def blamed(self) -> tuple[int, ...]:
+        """The arguments the failed operation worked on; the main one where that is not known."""
+        return self.trial.blamed or (self.main,)
+
+    @property
+    def beside(self) -> list[int]:
+        """Those of them that are not the main one, nor a state, whose shape is known."""
+        return [i for i in self.trial.blamed if i != self.main and self.call[i].kind in ("float", "int", "bool")]
 
     def free(self) -> list[Position]:
         """The axes of the main input that may grow."""
@@ -154,6 +164,15 @@ def fixed(call: Call, where: list[Position], size: int) -> Call:
     return tuple(changed)
 
 
+def reranked(failure: Failure, change: int) -> Iterator[Proposal]:
+    """What is to blame with more or fewer axes."""
+    for index in failure.blamed:
+        if index == failure.main:
+            yield from ranked(failure, change)
+        elif index in failure.beside:
+            yield from refitted(failure, index, len(failure.call[index].shape) + change)
+
+
 def ranked(failure: Failure, change: int) -> Iterator[Proposal]:
     """The main input with more or fewer axes."""
     argument = failure.call[failure.main]
@@ -189,6 +208,32 @@ def ranked(failure: Failure, change: int) -> Iterator[Proposal]:
         )
     for number, layout in enumerate(generic(sizes, rank)):
         yield put(failure, failure.main, replace(layout, name=argument.name), 0.5 + 0.05 * number, f"{rank} axes")
+
+
+def aligned(failure: Failure, layout: Argument, index: int) -> Argument:
+    """A layout for the argument `index` with the main input's batch and time."""
+    main, name = failure.call[failure.main], failure.call[index].name
+    sizes = {main.label(axis): size for axis, size in reversed(list(enumerate(main.shape)))}
+    shape = tuple(sizes.get(label, size) if label else size for size, label in zip(layout.shape, layout.labels, strict=True))
+    return replace(layout, name=name, shape=shape)
+
+
+def refitted(failure: Failure, index: int, rank: int) -> Iterator[Proposal]:
+    """The argument `index`, which stands beside the main one, with so many axes."""
+    argument, main, sizes = failure.call[index], failure.call[failure.main], failure.sizes
+    fixed = [size for axis, size in enumerate(argument.shape) if not argument.label(axis)]
+    width = fixed[-1] if fixed else 1
+    options = {
+        1: [tensor(sizes)],
+        2: [tensor(sizes, time=sizes.steps), tensor(sizes, first=width)],
+        3: [tensor(sizes, first=width, time=sizes.steps), tensor(sizes, time=sizes.steps, last=width)],
+        4: [tensor(sizes, first=width, height=sizes.height, width=sizes.width)],
+    }.get(rank, [])
+    kind = "float" if argument.kind == "int" and rank > 2 else argument.kind
+    same = [main] if len(main.shape) == rank else []
+    for number, option in enumerate([*options, *same]):
+        layout = replace(aligned(failure, option, index), kind=kind, high=argument.high)
+        yield put(failure, index, layout, 0.05 + 0.1 * number, f"{argument.name} with {rank} axes")
 
 
 def grown(failure: Failure) -> Iterator[Proposal]:

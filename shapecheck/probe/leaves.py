@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from shapecheck.probe.feeding import tensors_in
+
 CONVOLUTIONS: dict[type[nn.Module], int] = {
     nn.Conv1d: 1, nn.Conv2d: 2, nn.Conv3d: 3,
     nn.ConvTranspose1d: 1, nn.ConvTranspose2d: 2, nn.ConvTranspose3d: 3,
@@ -57,23 +59,26 @@ class Arrival:
 class Recorder:
     """What the layers were given and gave in one run; `checking` is off where the user chose the input.
 
-    `batch` is the size of the batch that was fed; `channels` and number of elements are of the last convolution's output.
+    `batch` is the size of the batch that was fed, `latest` the tensor that came last; `channels` and number of elements are of
+    the last convolution's output.
     """
 
     checking: bool = True
     batch: int = 0
+    latest: torch.Tensor | None = None
     arrivals: list[Arrival] = field(default_factory=list)
     made: list[tuple[nn.Module, torch.Tensor]] = field(default_factory=list)
     states: list[torch.Tensor] = field(default_factory=list)
     channels: tuple[int, int] | None = None
 
     def clear(self) -> None:
-        self.arrivals, self.made, self.states, self.channels = [], [], [], None
+        self.arrivals, self.made, self.states, self.channels, self.latest = [], [], [], None, None
 
     def arrive(self, leaf: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         tensor = next((value for value in (*args, *kwargs.values()) if isinstance(value, torch.Tensor)), None)
         if tensor is None or tensor.is_nested:
             return
+        self.latest = tensor
         self.arrivals.append(Arrival(leaf, tuple(tensor.shape)))
         if self.checking and is_stock(leaf):
             check(leaf, tensor)
@@ -91,7 +96,7 @@ class Recorder:
         elif isinstance(output, tuple) and output and isinstance(output[0], torch.Tensor):
             self.made.append((leaf, output[0]))
             self.channels = None
-            self.states += list(_tensors_in(output[1:]))
+            self.states += list(tensors_in(output[1:]))
 
     def _check_flatten(self, leaf: nn.Linear, tensor: torch.Tensor) -> None:
         """`view(-1, 400)` of a convolution's output runs with a wrong number of rows where the sizes allow it."""
@@ -239,11 +244,3 @@ def _sizes(leaf: nn.Module, rank: int) -> list[tuple[int, int]]:
     if isinstance(leaf, (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)) and not leaf.affine:
         return []
     return [(1 if channels_second else rank - 1, size)]
-
-
-def _tensors_in(values: Any) -> Iterator[torch.Tensor]:
-    if isinstance(values, torch.Tensor):
-        yield values
-    elif isinstance(values, (tuple, list)):
-        for value in values:
-            yield from _tensors_in(value)

@@ -12,11 +12,13 @@ from torch import nn
 
 from shapecheck.probe.adjusting import (
     Failure,
+    aligned,
     matching,
     mobile,
     other_guesses,
     put,
     ranked,
+    refitted,
     resized_alike,
     scaled,
     scaled_alone,
@@ -47,6 +49,9 @@ def _for_leaf(failure: Failure, error: LeafMismatchError) -> Iterator[Proposal]:
         yield from _dtype(failure, error)
     elif error.kind == "range":
         yield from _range(failure, error)
+    elif failure.beside:
+        yield from _for_beside(failure, error, failure.beside[0])
+        yield from _misfit(failure, error)
     elif error.kind == "flatten":
         yield from scaled(failure, error.got, error.want, "rows of a flattened tensor")
     else:
@@ -83,6 +88,16 @@ def _range(failure: Failure, error: LeafMismatchError) -> Iterator[Proposal]:
     for position in positions(failure.call):
         if size_at(failure.call, position) in (error.got, error.got - 1):
             yield Proposal(resized_alike(failure.call, position, prime_below(error.want)), 0.1, why)
+
+
+def _for_beside(failure: Failure, error: LeafMismatchError, index: int) -> Iterator[Proposal]:
+    """The argument that arrived, in a layout of the layer; a view with more axes gets only the difference."""
+    argument = failure.call[index]
+    if argument.shape != error.shape and error.kind == "rank":
+        yield from refitted(failure, index, len(argument.shape) + error.want - error.got)
+    for rank, layout in enumerate(layouts(error.leaf, failure.sizes) if argument.shape == error.shape else ()):
+        why = f"the layout {type(error.leaf).__name__} takes"
+        yield put(failure, index, aligned(failure, layout, index), 0.05 * rank, why)
 
 
 def _misfit(failure: Failure, error: LeafMismatchError) -> Iterator[Proposal]:

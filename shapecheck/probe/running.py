@@ -17,8 +17,9 @@ import torch
 from torch import nn
 
 from shapecheck.errors import Location
+from shapecheck.probe.blame import Blame, Sources
 from shapecheck.probe.feeding import Call, batch_of, feed
-from shapecheck.probe.leaves import Arrival, Recorder
+from shapecheck.probe.leaves import Arrival, LeafMismatchError, Recorder
 from shapecheck.probe.outputs import at, pieces
 from shapecheck.probe.places import raised_at
 from shapecheck.probe.state import Guard, seed
@@ -36,7 +37,10 @@ class DoubtfulOutputError(Exception):
 
 @dataclass(frozen=True)
 class Trial:
-    """One run. `depth` is how many layers it reached; `error` carries no traceback, `location` is the user's line."""
+    """One run. `depth` is how many layers it reached; `error` carries no traceback, `location` is the user's line.
+
+    `blamed` are the arguments that the operation that failed worked on, as they were fed or as views.
+    """
 
     call: Call
     output: Any = None
@@ -46,6 +50,7 @@ class Trial:
     states: tuple[torch.Tensor, ...] = ()
     made: tuple[tuple[nn.Module, torch.Tensor], ...] = ()
     seconds: float = 0.0
+    blamed: tuple[int, ...] = ()
 
     @property
     def depth(self) -> int:
@@ -93,9 +98,11 @@ class Runner:
         output: Any = None
         error: Exception | None = None
         location: Location | None = None
+        blame = Blame()
         try:
             args, kwargs = fed()
-            with torch.no_grad(), warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+            blame.sources = Sources(call, args, kwargs)
+            with torch.no_grad(), warnings.catch_warnings(), redirect_stdout(io.StringIO()), blame:
                 warnings.simplefilter("ignore")
                 output = self.model(*args, **kwargs)
             _refuse_nothing(output)
@@ -109,10 +116,11 @@ class Runner:
             self.guard.restore()
         seconds = time.perf_counter() - started
         recorder = self.recorder
+        blamed = blame.sources.of(recorder.latest) if isinstance(error, LeafMismatchError) else blame.last
         arrivals, made, states = tuple(recorder.arrivals), tuple(recorder.made), tuple(recorder.states)
         recorder.clear()
         if error is not None:
-            return Trial(call, None, error, location, arrivals, seconds=seconds)
+            return Trial(call, None, error, location, arrivals, seconds=seconds, blamed=blamed)
         return Trial(call, output, None, None, arrivals, states, made, seconds)
 
 

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
 from shapecheck.errors import Location
+from shapecheck.probe.feeding import tensors_in
 from shapecheck.probe.places import calling_line
 from shapecheck.specs import Observation
 
@@ -75,7 +76,7 @@ class Watch(TorchFunctionMode):
             if self._count in self._bypass:
                 return args[0] if args else kwargs.get("input")
         result = func(*args, **kwargs)
-        sources = list(_tensors((args, kwargs)))
+        sources = list(tensors_in((args, kwargs)))
         self._follow_values(func, kind, sources, result)
         self._follow_gradient(kind, sources, result)
         return result
@@ -100,12 +101,12 @@ class Watch(TorchFunctionMode):
             inherited = self._last_cut = calling_line()
         if inherited is None:
             return
-        for tensor in _tensors(result):
+        for tensor in tensors_in(result):
             if not tensor.requires_grad:
                 self._cuts[id(tensor)] = (tensor, inherited)
 
     def _hold(self, result: Any, seen: _Seen) -> None:
-        for tensor in _tensors(result):
+        for tensor in tensors_in(result):
             self._origins[id(tensor)] = (tensor, seen)
 
     def on(self, output: torch.Tensor, learns: bool) -> list[Watched]:
@@ -143,14 +144,3 @@ def _adds_up(values: torch.Tensor, axis: int) -> bool:
 
 def _moves_only(func: Any) -> bool:
     return getattr(func, "__name__", "") in _LAYOUT or func in _LAYOUT_PROPERTIES
-
-
-def _tensors(value: Any) -> Iterable[torch.Tensor]:
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, (tuple, list)):
-        for item in value:
-            yield from _tensors(item)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _tensors(item)

@@ -20,6 +20,7 @@ from shapecheck.probe.adjusting import (
     mobile,
     put,
     ranked,
+    reranked,
     resized_alike,
     scaled,
     swapped,
@@ -145,30 +146,34 @@ def _as_view(failure: Failure, rest: list[int]) -> Iterator[Proposal]:
 
 
 def _rank_in_words(failure: Failure) -> Iterator[Proposal]:
-    text, rank = failure.text, len(failure.call[failure.main].shape)
+    text, rank = failure.text, len(failure.call[failure.blamed[0]].shape)
     match = re.search(r"unpack \(expected (\d+)", text)
     if match and 1 <= int(match[1]) <= 5:
-        yield from ranked(failure, int(match[1]) - rank)
+        yield from reranked(failure, int(match[1]) - rank)
     match = re.search(r"range of \[-?\d+, (\d+)\], but got (-?\d+)", text)
     if match:
         over = int(match[2]) - int(match[1])
-        yield from ranked(failure, over if over > 0 else 1)
+        yield from reranked(failure, over if over > 0 else 1)
     elif re.search(r"tuple index out of range|too many indices|Dimension out of range|list index", text):
-        yield from ranked(failure, 1)
+        yield from reranked(failure, 1)
     for pattern in (
         r"number of dimensions in the tensor input.*?= (\d+).*?= (\d+)",
         r"(\d+) dimension\(s\).*?(\d+)-dim",
     ):
         match = re.search(pattern, text)
         if match:
-            yield from ranked(failure, int(match[2]) - int(match[1]))
+            yield from reranked(failure, int(match[2]) - int(match[1]))
+    match = re.search(r"must have same number of dimensions: got (\d+) and (\d+)", text)
+    if match:
+        yield from reranked(failure, int(match[1]) - int(match[2]))
+        yield from reranked(failure, int(match[2]) - int(match[1]))
     match = re.search(
         r"[Ee]xpected:? (?:input )?(?:to be )?(\d)-?[dD]|must be (\d)-?D|[Ww]rong shape: expected (\d) dims|expected (\d) dims",
         text,
     )
     wanted = next((int(group) for group in match.groups() if group), 0) if match else 0
     if 0 < wanted < 6 and wanted != rank:
-        yield from ranked(failure, wanted - rank)
+        yield from reranked(failure, wanted - rank)
 
 
 def _too_small(failure: Failure) -> Iterator[Proposal]:
