@@ -41,6 +41,9 @@ class CheckError(Exception):
         self.code = code
         self.location = location
 
+    def __str__(self) -> str:
+        return self.message if self.hint is None else f"{self.message}\n  help: {self.hint}"
+
 
 class UserError(CheckError):
     """Wrong usage, or an unreadable spec, rule file or configuration: exit status 2."""

@@ -126,7 +126,7 @@ class Call:
         if self.kind == "operator":
             return f"{value} {self.name} {_literal(self.args[0])}"
         if self.kind == "attention":
-            return f"({value} * attention({value}).softmax(dim={self.args[0]})).sum(dim={self.args[0]})"
+            return f"(weights * {value}).sum(dim={self.args[0]})"
         return f"{self.name}({value}{', ' if arguments else ''}{arguments})"
 
     def run(self, value: Any, tensors: Mapping[str, Any], functional: Any, attention: Any = None) -> Any:

@@ -8,22 +8,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any
 
 from shapecheck import drawing
 from shapecheck.diagnosis import Diagnosis, State, diagnose, start
-from shapecheck.errors import Location, UserError, did_you_mean
+from shapecheck.errors import Location, UserError
 from shapecheck.matching import arguments_of, facts, judge
 from shapecheck.messages import fill
 from shapecheck.readings import accepted_targets, readings
 from shapecheck.report import CheckResult, Finding, Fix
 from shapecheck.rules import Loss
-from shapecheck.specs import Subject, TensorSpec
+from shapecheck.specs import Size, Subject, TensorSpec
 from shapecheck.suggestions import Case, Judge, named, observed, suggest
 from shapecheck.symbols import Symbols, settle, symbols_of
-
-if TYPE_CHECKING:
-    pass
 
 DISAGREEMENT = "SC909"
 
@@ -31,12 +28,13 @@ DISAGREEMENT = "SC909"
 def check(subject: Subject, loss: Loss, verifier: Judge | None = None) -> CheckResult:
     """Everything that can be said of one loss call.
 
-    `verifier` asks torch and runs the fixes; without it fixes are checked against the contract only. Raises UserError
-    for keywords that the loss does not have and tensors that are missing.
+    `verifier` asks torch and runs the fixes; without it fixes are checked against the contract only. The keywords of
+    the subject have been checked (`keywords.py`). Raises UserError for a tensor that is missing.
     """
     began = time.perf_counter()
-    _check_arguments(subject, loss)
-    symbols = symbols_of([size for tensor in subject.tensors.values() for size in tensor.shape])
+    _require_tensors(subject, loss)
+    keywords = [size for value in subject.loss_args.values() for size in _sizes_of(value)]
+    symbols = symbols_of([size for tensor in subject.tensors.values() for size in tensor.shape] + keywords)
     cases = list(_cases(subject, loss, symbols))
     judged = [(case, diagnose(case.state)) for case in cases]
     case: Case | None
@@ -66,10 +64,7 @@ def check(subject: Subject, loss: Loss, verifier: Judge | None = None) -> CheckR
     )
 
 
-def _check_arguments(subject: Subject, loss: Loss) -> None:
-    for name in subject.loss_args:
-        if name not in loss.arguments:
-            raise UserError(f"{loss.name} has no keyword {name!r}", did_you_mean(name, loss.arguments))
+def _require_tensors(subject: Subject, loss: Loss) -> None:
     for name in loss.tensors:
         if name not in subject.tensors and name != "target":
             raise UserError(f"{loss.name} needs the tensor {name!r}", f"it takes: {', '.join(loss.tensors)}")
@@ -96,9 +91,21 @@ def _state(subject: Subject, loss: Loss, symbols: Symbols) -> State:
         dtype = (verdict.signature.dtype if verdict.signature else "") or "int64"
         tensors["target"] = replace(target, dtype=dtype)
     ordered = {name: tensors[name] for name in loss.tensors}
-    arguments = arguments_of(loss, subject.loss_args, output.dtype)
+    given = {name: _concrete(value, symbols) for name, value in subject.loss_args.items()}
+    arguments = arguments_of(loss, given, output.dtype)
     observed = tuple(observation.kind for observation in subject.observations)
     return start(loss, ordered, arguments, observed, subject.classes or tensors["target"].classes)
+
+
+def _sizes_of(value: Any) -> Sequence[Size]:
+    """The sizes of a tensor keyword, which may be names too."""
+    shape = value.get("shape", ()) if isinstance(value, Mapping) else ()
+    return [size for size in shape if isinstance(size, (int, str))] if isinstance(shape, (list, tuple)) else []
+
+
+def _concrete(value: Any, symbols: Symbols) -> Any:
+    sizes = _sizes_of(value)
+    return {**value, "shape": [symbols.number(size) for size in sizes]} if sizes else value
 
 
 def _reported(subject: Subject, case: Case | None) -> Mapping[str, TensorSpec]:

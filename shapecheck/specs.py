@@ -146,12 +146,14 @@ def parse_size(value: object, where: str = "a shape") -> Size:
 
 
 def parse_shape(text: str, where: str = "a shape") -> tuple[tuple[Size, ...], str | None]:
-    """`N,1,T:int64` -> (('N', 1, 'T'), 'int64'). Brackets are allowed, and no sizes at all is a scalar.
+    """`N,1,T:int64` -> (('N', 1, 'T'), 'int64'). Brackets are allowed; `()` is a scalar.
 
     Raises UserError.
     """
     sizes, _, dtype = text.partition(":")
     sizes = sizes.strip()
+    if not sizes:
+        raise UserError(f"{where} names no size", "write sizes separated by commas, such as N,T; a scalar is ()")
     if sizes[:1] in "([" and sizes[-1:] in ")]":
         sizes = sizes[1:-1].strip()
     parts = [part.strip() for part in sizes.rstrip(",").split(",")] if sizes else []

@@ -120,11 +120,17 @@ def _call(case: Case, after: State) -> str:
 
 
 def _setup(case: Case, after: State) -> str:
-    call = next((call for call in after.calls.get("output", ()) if call.kind == "attention"), None)
-    if call is None:
+    """What has to stand before the loss call: the pooling layer and the weights it gives."""
+    calls = after.calls.get("output", ())
+    place = next((index for index, call in enumerate(calls) if call.kind == "attention"), None)
+    if place is None:
         return ""
-    features = case.symbols.name(dict(call.kwargs)["features"])
-    return f"attention = nn.Linear({features}, 1)  # a part of the model, trained with it"
+    features = case.symbols.name(dict(calls[place].kwargs)["features"])
+    scored = code_of(calls[:place], "output")
+    return (
+        f"attention = nn.Linear({features}, 1)  # a part of the model, trained with it\n"
+        f"weights = attention({scored}).softmax(dim={calls[place].args[0]})"
+    )
 
 
 def _intent(case: Case, after: State) -> str | None:

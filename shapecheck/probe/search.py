@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
@@ -24,6 +25,7 @@ _AFTER_DOUBT = 20
 _LARGEST_TRY = 128 * 2**20
 _HEAD_START = 20.0
 _FIRST = 4
+_BORING = 0.1
 _SLOW = 0.04
 _SPARE = 200
 _MOST_CUTS = 5
@@ -43,6 +45,7 @@ class Search:
     trials: list[tuple[Trial, str]] = field(default_factory=list)
     fits: Callable[[Call], bool] = lambda call: True
     most: int = MOST_TRIES
+    failures: Counter[object] = field(default_factory=Counter)
     doubtful: Trial | None = None
     entered: bool = False
     pushed: int = 0
@@ -89,7 +92,10 @@ class Search:
             for rank, layout in enumerate(layouts(trial.arrivals[0].leaf, self.sizes)):
                 head = _renamed(layout, trial.call[0])
                 self.push(Proposal((head, *trial.call[1:]), 0.3 * rank - 0.3, "the layer that runs first"), 0.0)
+        failed = (str(trial.error), trial.location)
+        self.failures[failed] += 1
         bonus = 2 * math.log1p(max(0, trial.depth - isinstance(trial.error, LeafMismatchError)))
+        bonus -= _BORING * (self.failures[failed] - 1)
         for proposal in repairs(Failure(trial, self.runner.model, self.sizes)):
             self.push(proposal, bonus)
 
