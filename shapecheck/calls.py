@@ -14,15 +14,18 @@ from shapecheck.oracle import SEED, Tensors, weights
 
 
 def attention_for(after: State, tensors: Tensors) -> torch.nn.Linear | None:
-    if not any(call.kind == "attention" for call in after.calls.get("output", ())):
+    """The pooling layer of a fix that has one, for the features that reach it."""
+    calls = after.calls.get("output", ())
+    place = next((index for index, call in enumerate(calls) if call.kind == "attention"), None)
+    if place is None:
         return None
-    axis = next(
-        a for a, origins in enumerate(after.named["output"].origins) if after.named["output"].names[a] == "class"
-    )
-    features = tensors["output"].shape[after.named["output"].origins[axis][0]]
+    pooled = tensors["output"].detach()
+    for call in calls[:place]:
+        pooled = call.run(pooled, tensors, F)
+    features = pooled.shape[-1]
     # At a breakpoint the user's random state has to stay as it is, so the weights come from a generator of our own.
     with torch.random.fork_rng(devices=[]):
-        layer = torch.nn.Linear(features, 1, dtype=tensors["output"].dtype)
+        layer = torch.nn.Linear(features, 1, dtype=pooled.dtype)
     generator = torch.Generator().manual_seed(SEED)
     with torch.no_grad():
         for parameter in layer.parameters():

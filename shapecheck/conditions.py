@@ -39,13 +39,19 @@ _ARITHMETIC: dict[type, Callable[[Any, Any], Any]] = {
     ast.Mult: operator.mul,
     ast.Mod: operator.mod,
 }
-_NUMBERED = re.compile(r"\b([A-Za-z_]\w*)\.(\d+)\b")
-_CLASS = re.compile(r"\bclass\b(?!')")
+# Quoted words stay as they are: 'class-index' is a value, not the class axis.
+_WORD = re.compile(r"""'[^']*'|"[^"]*"|\b([A-Za-z_]\w*)\.(\d+)\b|\bclass\b""")
 
 
 def to_python(text: str) -> str:
     """The field's words as Python can read them: `class` is a keyword there and `where.0` no name."""
-    return _CLASS.sub("class_", _NUMBERED.sub(r"\1__\2", text.strip()))
+    return _WORD.sub(_python_word, text.strip())
+
+
+def _python_word(match: re.Match[str]) -> str:
+    if match.group(1):
+        return f"{match.group(1)}__{match.group(2)}"
+    return "class_" if match.group() == "class" else match.group()
 
 
 def from_python(name: str) -> str:
@@ -97,15 +103,20 @@ def _compile(node: ast.expr, text: str) -> Condition:
         return lambda env: inner(env) is None or bool(inner(env))
     if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
         left, right, act = _compile(node.left, text), _compile(node.right, text), _ARITHMETIC[type(node.op)]
-        return lambda env: None if (a := left(env)) is None or (b := right(env)) is None else act(a, b)
+        return lambda env: _computed(act, left(env), right(env))
     raise ValueError(f"condition {text!r}: {ast.unparse(node)!r} is not part of the language")
+
+
+def _computed(act: Callable[[Any, Any], Any], left: Value, right: Value) -> Value:
+    numbers = isinstance(left, (int, float)) and isinstance(right, (int, float))
+    return act(left, right) if numbers and not (act is operator.mod and right == 0) else None
 
 
 def _attribute(node: ast.Attribute, text: str) -> Condition:
     inner, name = _compile(node.value, text), node.attr
     if name not in ATTRIBUTES:
         raise ValueError(f"condition {text!r}: a tensor has no {name!r}; allowed: {', '.join(ATTRIBUTES)}")
-    return lambda env: None if (value := inner(env)) is None else getattr(value, name)
+    return lambda env: None if (value := inner(env)) is None else getattr(value, name, None)
 
 
 def _comparison(node: ast.Compare, text: str) -> Condition:
@@ -119,17 +130,33 @@ def _comparison(node: ast.Compare, text: str) -> Condition:
     if type(kind) not in _COMPARE:
         raise ValueError(f"condition {text!r}: {ast.unparse(node)!r} is not part of the language")
     act = _COMPARE[type(kind)]
+    # Among values of which some are not known, `in` can only be certain of what it finds.
+    decided = {ast.In: True, ast.NotIn: False}.get(type(kind))
 
     def compare(env: Mapping[str, Value]) -> Value:
         a, b = left(env), right(env)
         if a is None or b is None:
             return None
         try:
-            return act(a, b)
+            value = act(a, b)
         except TypeError:  # a string where a number is due: neither true nor false
             return None
+        if value is decided or not _holds_unknown(a, b):
+            return value
+        return None if _may_be_equal(a, b) else value
 
     return compare
+
+
+def _holds_unknown(*values: Value) -> bool:
+    return any(isinstance(value, tuple) and None in value for value in values)
+
+
+def _may_be_equal(a: Value, b: Value) -> bool:
+    """Whether values that are partly unknown could be equal once they are known."""
+    if not (isinstance(a, tuple) and isinstance(b, tuple)):
+        return True
+    return len(a) == len(b) and all(x is None or y is None or x == y for x, y in zip(a, b))
 
 
 def _any_of(parts: list[Condition]) -> Condition:

@@ -291,7 +291,7 @@ def _index_call(axis: int, index: Any, rank: int) -> Call:
 
 def _attend(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
     axes = [tensor.position(name) for argument in arguments for name in tensor.expand(argument)]
-    if len(axes) != 1 or tensor.names[-1] != "class":
+    if len(axes) != 1 or tensor.names[-1] != "class" or axes[0] == len(tensor.names) - 1:
         raise DoesNotApply("attention pools one axis, scores from the last")
     call = Call("attention", "attention", (axes[0],), (("features", tensor.sizes[-1]),))
     return tensor.drop(axes, "attend"), [call]
@@ -338,7 +338,8 @@ def _unsqueeze(tensor: Named, arguments: Arguments, others: Others) -> tuple[Nam
 def _argmax(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
     axis = tensor.position(arguments[0])
     indices = replace(tensor.drop([axis], "argmax"), dtype="int64")
-    return indices, [Call("method", "argmax", (), (("dim", axis),))]
+    cast = [Call("method", "long")] if tensor.dtype == "bool" else []  # torch has no argmax of bool
+    return indices, [*cast, Call("method", "argmax", (), (("dim", axis),))]
 
 
 def _cast(method: str, dtype: str) -> Operation:
@@ -368,7 +369,7 @@ def _crop_end(tensor: Named, arguments: Arguments, others: Others) -> tuple[Name
         raise DoesNotApply("nothing to cut off")
     start = SizeOf(name, other.position(new))
     cut = tensor.splice(axis, axis, (new,), (size,), (tensor.origins[axis],))
-    cut = cut.note("crop", [axis], tensor, tensor.sizes[axis] - size)
+    cut = cut.note("crop", [axis], tensor, (tensor.sizes[axis] - size, size))
     return cut, [Call("index", "", (*[Span()] * axis, Span(start)))]
 
 
@@ -388,7 +389,7 @@ def _crop_centre(tensor: Named, arguments: Arguments, others: Others) -> tuple[N
         if start < 0:
             raise DoesNotApply("the other tensor is larger")
         index[axis] = Span(start, start + size)
-        cut = cut.splice(axis, axis, (new,), (size,), (tensor.origins[axis],)).note("crop", [axis], tensor, start)
+        cut = cut.splice(axis, axis, (new,), (size,), (tensor.origins[axis],)).note("crop", [axis], tensor, (start, size))
     return cut, [Call("index", "", tuple(index))]
 
 
@@ -468,6 +469,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "crop_centre": _crop_centre,
     "resize": _resize,
     "shift": _shift,
+    "contiguous": lambda tensor, arguments, others: (tensor, [Call("method", "contiguous")]),
     "as_output": _as_output,
     "pad_to": _pad_to,
     "flat": _flat,

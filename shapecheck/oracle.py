@@ -80,5 +80,8 @@ def call_loss(loss: str, tensors: Tensors, arguments: Mapping[str, Any]) -> torc
 
 
 def weights(facts: Facts) -> torch.Tensor:
+    """Class weights of these facts, all positive."""
     generator = torch.Generator().manual_seed(SEED + 1)
-    return (torch.rand(facts.shape, generator=generator) + 0.5).to(getattr(torch, facts.dtype or "float32"))
+    dtype = getattr(torch, facts.dtype or "float32")
+    drawn = torch.rand(facts.shape, generator=generator) + 0.5
+    return drawn.to(dtype) if dtype.is_floating_point else (drawn * 4).to(dtype)

@@ -34,7 +34,9 @@ def check(subject: Subject, loss: Loss, verifier: Judge | None = None) -> CheckR
     began = time.perf_counter()
     _require_tensors(subject, loss)
     keywords = [size for value in subject.loss_args.values() for size in _sizes_of(value)]
-    symbols = symbols_of([size for tensor in subject.tensors.values() for size in tensor.shape] + keywords)
+    labels = [int(tensor.maximum) for tensor in subject.tensors.values() if tensor.maximum is not None]
+    sizes = [size for tensor in subject.tensors.values() for size in tensor.shape]
+    symbols = symbols_of([*sizes, *keywords], above=max([subject.classes or 0, *labels]))
     cases = list(_cases(subject, loss, symbols))
     judged = [(case, diagnose(case.state)) for case in cases]
     case: Case | None
@@ -94,18 +96,23 @@ def _state(subject: Subject, loss: Loss, symbols: Symbols) -> State:
     given = {name: _concrete(value, symbols) for name, value in subject.loss_args.items()}
     arguments = arguments_of(loss, given, output.dtype)
     observed = tuple(observation.kind for observation in subject.observations)
-    return start(loss, ordered, arguments, observed, subject.classes or tensors["target"].classes)
+    # A class axis that is only a name may well have as many classes as the data.
+    named = any(isinstance(size, str) for size in subject.tensors["output"].shape)
+    classes = None if named else subject.classes or tensors["target"].classes
+    return start(loss, ordered, arguments, observed, classes)
 
 
 def _sizes_of(value: Any) -> Sequence[Size]:
     """The sizes of a tensor keyword, which may be names too."""
-    shape = value.get("shape", ()) if isinstance(value, Mapping) else ()
+    shape = value.get("shape", ()) if isinstance(value, Mapping) else value
     return [size for size in shape if isinstance(size, (int, str))] if isinstance(shape, (list, tuple)) else []
 
 
 def _concrete(value: Any, symbols: Symbols) -> Any:
-    sizes = _sizes_of(value)
-    return {**value, "shape": [symbols.number(size) for size in sizes]} if sizes else value
+    sizes = [symbols.number(size) for size in _sizes_of(value)]
+    if not sizes:
+        return value
+    return {**value, "shape": sizes} if isinstance(value, Mapping) else sizes
 
 
 def _reported(subject: Subject, case: Case | None) -> Mapping[str, TensorSpec]:
@@ -126,9 +133,8 @@ def _reported(subject: Subject, case: Case | None) -> Mapping[str, TensorSpec]:
 def _contract(case: Case, verifier: Judge | None) -> tuple[str, str, tuple[Finding, ...]]:
     """What torch does with the tensors; where torch was asked and says otherwise than the rule, a finding."""
     state = case.state
-    numbers = [size for tensor in state.tensors.values() for size in tensor.shape]
     if case.symbols.sizes:
-        numbers = [size for t in case.subject.tensors.values() for size in t.shape if isinstance(size, int)]
+        numbers = _numbers(case.subject)
         verdict, note = settle(case.symbols, numbers, lambda way: _accepts(case, way))
         return verdict, note, ()
     accepts = state.verdict.accepts
@@ -146,6 +152,15 @@ def _contract(case: Case, verifier: Judge | None) -> tuple[str, str, tuple[Findi
         rows=drawing.tensor_rows(case.subject, state),
     )
     return ("accepts" if answer.accepts else "rejects"), "", (doubt,)
+
+
+def _numbers(subject: Subject) -> list[int]:
+    """The sizes that a name may coincide with in a way that matters: those of tensors and keywords, the class counts
+    that the labels need."""
+    tensors = [size for tensor in subject.tensors.values() for size in tensor.shape]
+    keywords = [size for value in subject.loss_args.values() for size in _sizes_of(value)]
+    labels = [int(t.maximum) + step for t in subject.tensors.values() if t.maximum is not None for step in (0, 1)]
+    return [size for size in (*tensors, *keywords, *labels) if isinstance(size, int) and size > 0]
 
 
 def _accepts(case: Case, way: Symbols) -> bool:
@@ -195,11 +210,10 @@ def _ordered(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
 def _findings(case: Case, causes: list[Diagnosis], verifier: Judge | None) -> tuple[Finding, ...]:
     if not causes:
         return _unexplained(case, verifier)
-    naming = causes[0].bounds
     says = _torch_says(case, verifier)
     found = []
     for cause in causes:
-        fixes = tuple(suggest(case, cause, naming, verifier))
+        fixes = tuple(suggest(case, causes, cause, verifier))
         rejects = cause.before.loss is not None and not cause.before.verdict.accepts
         found.append(_finding(case, cause, fixes, says if rejects or "backward" in says else ""))
         says = ""

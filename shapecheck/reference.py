@@ -37,7 +37,7 @@ def by_hand_at(
         vector = _element(tensors["output"], output, where, classes, attention)
         at = where if soft or not classes else dict(enumerate(place))
         label = _element(tensors["target"], target, at, classes if soft else [], None)
-        found.append(single(vector, label.to(values["target"].dtype), **arguments))
+        found.append(single(vector.to(values["output"].dtype), label.to(values["target"].dtype), **arguments))
     return torch.stack(found)
 
 
@@ -50,15 +50,14 @@ def _element(
 ) -> torch.Tensor:
     """What stands at one place of the fixed tensor, looked up in the original one and reduced by hand."""
     index: dict[Any, Any] = {}
+    cut = {axes[0]: detail for operation, axes, detail in named.done if operation == "crop"}
+    sizes = [cut[axis][1] if axis in cut else size for axis, size in enumerate(original.shape)]
     for axis, position in where.items():
-        _place(named.origins[axis], position, original.shape, index)
+        _place(named.origins[axis], position, sizes, index)
     for axis in classes:
         index[named.origins[axis][0]] = slice(None)
-    for operation, axes, detail in named.done:
-        if operation == "crop":
-            index[axes[0]] += detail
-        elif operation == "pick":
-            index[axes[0]] = detail
+    index.update({axis: index[axis] + first for axis, (first, _) in cut.items()})
+    index.update({axes[0]: detail for operation, axes, detail in named.done if operation == "pick"})
     parts = {origin: index.pop(origin) for origin in [key for key in index if isinstance(key, tuple)]}
     reductions = [(operation, axes) for operation, axes, _ in named.done if operation in _FOLDS]
     if not reductions:

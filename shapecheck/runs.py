@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from shapecheck import spec_files, wire
 from shapecheck.errors import CheckError, Location, UserError
 from shapecheck.report import CheckResult, Report, select
-from shapecheck.specs import Subject, TensorSpec, parse_input, parse_shape
+from shapecheck.specs import Subject, TensorSpec, parse_input, parse_option
 from shapecheck.targets import SPEC_ENDINGS, Target, parse_target
 from shapecheck.version import __version__
 
@@ -138,7 +138,7 @@ def _model_job(text: str, loss: Loss, request: Request, kind: str = "model") -> 
 def _target(request: Request) -> TensorSpec | None:
     if request.target is None:
         return None
-    shape, dtype = parse_shape(request.target, f"--target {request.target!r}")
+    shape, dtype = parse_option(request.target, f"--target {request.target!r}")
     return TensorSpec(shape, dtype, origin="flag")
 
 

@@ -93,6 +93,8 @@ def parse_pattern(text: str) -> Pattern:
                 raise ValueError(f"pattern {text!r}: '(' is never closed")
             inside = tokens[: tokens.index(")")]
             del tokens[: len(inside) + 1]
+            if not inside:
+                raise ValueError(f"pattern {text!r}: () holds no axis")
             terms.append(Term("merged", parts=tuple(_term(item, text) for item in inside)))
         else:
             terms.append(_term(token, text))

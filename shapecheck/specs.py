@@ -146,14 +146,12 @@ def parse_size(value: object, where: str = "a shape") -> Size:
 
 
 def parse_shape(text: str, where: str = "a shape") -> tuple[tuple[Size, ...], str | None]:
-    """`N,1,T:int64` -> (('N', 1, 'T'), 'int64'). Brackets are allowed; `()` is a scalar.
+    """`N,1,T:int64` -> (('N', 1, 'T'), 'int64'). Brackets are allowed; no sizes, or `()`, is a scalar.
 
     Raises UserError.
     """
     sizes, _, dtype = text.partition(":")
     sizes = sizes.strip()
-    if not sizes:
-        raise UserError(f"{where} names no size", "write sizes separated by commas, such as N,T; a scalar is ()")
     if sizes[:1] in "([" and sizes[-1:] in ")]":
         sizes = sizes[1:-1].strip()
     parts = [part.strip() for part in sizes.rstrip(",").split(",")] if sizes else []
@@ -163,10 +161,17 @@ def parse_shape(text: str, where: str = "a shape") -> tuple[tuple[Size, ...], st
     )
 
 
+def parse_option(text: str, where: str) -> tuple[tuple[Size, ...], str | None]:
+    """A shape on the command line, where nothing at all is a slip of the shell rather than a scalar. Raises UserError."""
+    if not text.partition(":")[0].strip():
+        raise UserError(f"{where} names no size", "write sizes separated by commas, such as N,T; a scalar is ()")
+    return parse_shape(text, where)
+
+
 def parse_input(text: str) -> InputRequest:
     """`--input`: `SHAPE[:DTYPE]` or `name=SHAPE[:DTYPE]`. Raises UserError."""
     name, equals, rest = text.partition("=")
     if equals and not _NAME.match(name.strip()):
         raise UserError(f"--input {text!r}: {name!r} is not a parameter name", "write name=N,3,64,64:float32")
-    shape, dtype = parse_shape(rest if equals else text, f"--input {text!r}")
+    shape, dtype = parse_option(rest if equals else text, f"--input {text!r}")
     return InputRequest(shape, dtype, name.strip() if equals else None)

@@ -5,7 +5,7 @@ Torch is reached through the judge only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,7 +22,6 @@ from shapecheck.symbols import Symbols
 
 if TYPE_CHECKING:
     from shapecheck.oracle import Answer
-    from shapecheck.shapes import Bound
     from shapecheck.verify import Proof
 
 PER_SAMPLE, PER_POSITION = INTENTS
@@ -33,7 +32,7 @@ class Judge(Protocol):
 
     def ask(self, loss: str, tensors: Mapping[str, Facts], arguments: Mapping[str, Any]) -> Answer | None: ...
 
-    def prove(self, cause: Diagnosis, option: Option, naming: Mapping[str, Bound], state: State) -> Proof: ...
+    def prove(self, causes: Sequence[Diagnosis], cause: Diagnosis, option: Option) -> Proof: ...
 
     def prove_without(self, observation: Observation, option: Option, state: State) -> Proof: ...
 
@@ -49,14 +48,14 @@ class Case:
     reading: Reading | None = None
 
 
-def suggest(case: Case, cause: Diagnosis, naming: Mapping[str, Bound], verifier: Judge | None) -> Iterator[Fix]:
+def suggest(case: Case, causes: Sequence[Diagnosis], cause: Diagnosis, verifier: Judge | None) -> Iterator[Fix]:
     """The fixes of a cause in order of preference, each run where there is a verifier."""
     for option in cause.options:
         if case.symbols.sizes and option.after is not None and size_bound(option.after.calls):
             continue  # a number in its code would stand for a size that is not known
         fix = _fix(case, cause, option)
         if option.step is not None and verifier is not None:
-            proof = verifier.prove(cause, option, naming, case.state)
+            proof = verifier.prove(causes, cause, option)
             fix = replace(fix, verified="executed" if proof.executed else "contract", proof=proof.text, trap=proof.trap)
         elif option.template.run and verifier is not None:
             fix = _run_without(case, cause, option, fix, verifier)

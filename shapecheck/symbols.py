@@ -45,12 +45,11 @@ class Symbols:
         return None if shape is None else tuple(self.name(size) for size in shape)
 
 
-def symbols_of(shapes: Iterator[Size] | Sequence[Size]) -> Symbols:
-    """Distinct primes for all names, none of which is a size in play or the product of two makes one."""
-    sizes = list(shapes)
+def symbols_of(sizes: Sequence[Size], above: int = 0) -> Symbols:
+    """Distinct primes for all names, beyond `above`, none of which is a size in play or divides one."""
     taken = {size for size in sizes if isinstance(size, int)}
-    free = (prime for prime in _PRIMES if not any(size and size % prime == 0 for size in taken))
-    fallback = itertools.count(10_007, 2)
+    free = (prime for prime in _PRIMES if prime > above and not any(size and size % prime == 0 for size in taken))
+    fallback = (number for number in itertools.count(max(10_007, above + 1)) if number not in taken)
     names = dict.fromkeys(size for size in sizes if isinstance(size, str))
     return Symbols({name: next(free, None) or next(fallback) for name in names})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,6 @@ from shapecheck import oracle, verify
 from shapecheck.diagnosis import Diagnosis, Option, State
 from shapecheck.matching import Facts
 from shapecheck.oracle import Answer
-from shapecheck.shapes import Bound
 from shapecheck.specs import Observation
 from shapecheck.verify import Proof
 
@@ -28,9 +27,9 @@ class TorchJudge:
         """Torch's own answer; None where the tensors are too large to try."""
         return oracle.ask(loss, tensors, arguments)
 
-    def prove(self, cause: Diagnosis, option: Option, naming: Mapping[str, Bound], state: State) -> Proof:
+    def prove(self, causes: Sequence[Diagnosis], cause: Diagnosis, option: Option) -> Proof:
         """Run a fix."""
-        return verify.prove(cause, option, naming, state, self.output)
+        return verify.prove(causes, cause, option, self.output)
 
     def prove_without(self, observation: Observation, option: Option, state: State) -> Proof:
         """Run the model without a softmax or sigmoid."""

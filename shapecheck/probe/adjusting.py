@@ -41,7 +41,7 @@ class Failure:
 
     @property
     def text(self) -> str:
-        return str(self.trial.error)
+        return f"{self.trial.error}\n{self.trial.wanted}" if self.trial.wanted else str(self.trial.error)
 
     @property
     def blamed(self) -> tuple[int, ...]:
@@ -214,7 +214,9 @@ def aligned(failure: Failure, layout: Argument, index: int) -> Argument:
     """A layout for the argument `index` with the main input's batch and time."""
     main, name = failure.call[failure.main], failure.call[index].name
     sizes = {main.label(axis): size for axis, size in reversed(list(enumerate(main.shape)))}
-    shape = tuple(sizes.get(label, size) if label else size for size, label in zip(layout.shape, layout.labels, strict=True))
+    shape = tuple(
+        sizes.get(label, size) if label else size for size, label in zip(layout.shape, layout.labels, strict=True)
+    )
     return replace(layout, name=name, shape=shape)
 
 

@@ -48,8 +48,8 @@ class Blame(TorchFunctionMode):
 
 
 def _storage(tensor: torch.Tensor) -> int:
-    """0 for tensors without one."""
+    """0 for tensors without one: sparse, uninitialized, of a class of the user's own."""
     try:
         return tensor.untyped_storage().data_ptr()
-    except (RuntimeError, NotImplementedError):
+    except Exception:
         return 0

@@ -129,7 +129,7 @@ def _requested(runner: Runner, requests: Sequence[InputRequest], sizes: Sizes) -
 
 
 def _fails(model: nn.Module, trial: Trial) -> ModelError:
-    words = first_line(trial.error) if trial.error else "the time ran out"
+    words = first_line(trial.error, trial.wanted) if trial.error else "the time ran out"
     wants = next((describe(leaf) for leaf in leaves_of(model)), None)
     takes = ", ".join(p.name for group in parameters_of(model) for p in group)
     hint = f"its first layer, {wants}; forward takes: {takes}" if wants else f"forward takes: {takes}"

@@ -130,8 +130,12 @@ def _leaf_layouts(failure: Failure, leaf: nn.Module) -> Iterator[Proposal]:
 
 
 def _shifted(failure: Failure, error: LeafMismatchError) -> Iterator[Proposal]:
-    """Several inputs are joined on their feature axes: one of them is off by the difference."""
+    """Several inputs are joined on their feature axes: one of them is off by the difference.
+
+    Before a linear layer it is as likely that a flattened size is wrong.
+    """
+    cost = 0.45 if isinstance(error.leaf, nn.Linear) else 0.0
     for index, axis in positions(failure.call):
         size = failure.call[index].shape[axis] + error.want - error.got
         if axis and not failure.call[index].label(axis) and 0 < size < 5000:
-            yield Proposal(resize(failure.call, [(index, axis)], size), 0.45, "joined features")
+            yield Proposal(resize(failure.call, [(index, axis)], size), cost, "joined features")

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 from torch import nn
 
 from shapecheck.errors import ModelError
-from shapecheck.probe.adjusting import LARGEST_SIZE, Failure
+from shapecheck.probe.adjusting import LARGEST_SIZE, Failure, resized_alike
 from shapecheck.probe.candidates import Proposal, initial
-from shapecheck.probe.feeding import Argument, Call, main_index, positions, resize, size_at, total_bytes
+from shapecheck.probe.feeding import Argument, Call, Position, main_index, positions, resize, size_at, total_bytes
 from shapecheck.probe.layouts import layouts
 from shapecheck.probe.leaves import LeafMismatchError
 from shapecheck.probe.repairs import repairs
-from shapecheck.probe.running import Runner, Trial, has_nan
+from shapecheck.probe.running import SLOW, Runner, Trial, has_nan
 from shapecheck.probe.sizing import Sizes, next_prime, sizes_for
 
 MOST_TRIES = 150
@@ -26,9 +26,8 @@ _LARGEST_TRY = 128 * 2**20
 _HEAD_START = 20.0
 _FIRST = 4
 _BORING = 0.1
-_SLOW = 0.04
-_SPARE = 200
-_MOST_CUTS = 5
+_SPARE = 16
+_MOST_CUTS = 8
 _SMALL_BATCH = 3
 _SAME_ERROR = 40
 
@@ -113,27 +112,37 @@ def _shortened(runner: Runner, trial: Trial, search: Search) -> Trial:
     """A slow long sequence cut down towards the shortest the model takes: every later run gains by it."""
     call, main = trial.call, main_index(trial.call)
     axes = [axis for axis in range(len(call[main].shape)) if call[main].label(axis) == "time"] if call else []
-    if len(axes) != 1 or trial.seconds < _SLOW:
+    if trial.seconds < SLOW:
         return trial
-    position = (main, axes[0])
-    works = size_at(call, position)
-    same_rank = [
-        t for t, _ in search.trials if not t.worked and t.call and len(t.call[main_index(t.call)].shape) > axes[0]
-    ]
-    fails = max(
-        (n for n in (size_at(t.call, (main_index(t.call), axes[0])) for t in same_rank) if n < works), default=1
-    )
+    runner.quicken(trial)
     call = resize(call, [p for p in positions(call) if call[p[0]].label(p[1]) == "batch"], _SMALL_BATCH)
+    if len(axes) == 1:
+        call = _cut(runner, call, (main, axes[0]), _too_short(search, call, (main, axes[0])))
+    shorter = runner.run(call) if call != trial.call else trial
+    return shorter if shorter.worked and not has_nan(shorter.output) else trial
+
+
+def _too_short(search: Search, call: Call, position: Position) -> int:
+    """The longest size below the one that works that failed, or one."""
+    rank = len(call[position[0]].shape)
+    failed = [t.call for t, _ in search.trials if not t.worked and t.call]
+    sizes = [size_at(c, position) for c in failed if len(c) > position[0] and len(c[position[0]].shape) == rank]
+    return max((size for size in sizes if size < size_at(call, position)), default=1)
+
+
+def _cut(runner: Runner, call: Call, position: Position, fails: int) -> Call:
+    """The call with one axis, and those that must be as long, halved as often as it still runs."""
+    works = size_at(call, position)
     for _ in range(_MOST_CUTS):
         middle = next_prime((fails + works) // 2)
-        if works - fails < _SPARE or middle >= works:
+        if works - fails < max(_SPARE, works // 10) or middle >= works:
             break
-        shorter = runner.run(resize(call, [position], middle))
-        if shorter.worked and not has_nan(shorter.output):
-            trial, works = shorter, middle
+        shorter = resized_alike(call, position, middle)
+        if runner.shapes(shorter):
+            call, works = shorter, middle
         else:
             fails = middle
-    return trial
+    return call
 
 
 def _key(call: Call) -> object:
@@ -169,15 +178,17 @@ def _grouped(trials: Iterable[Trial], most: int = 4) -> list[str]:
     """One line for each different error."""
     lines: dict[str, str] = {}
     for trial in trials:
-        words = first_line(trial.error)
+        words = first_line(trial.error, trial.wanted)
         lines.setdefault(words, f"  {shown(trial.call)}: {words}")
     return list(lines.values())[:most]
 
 
-def first_line(error: Exception | None) -> str:
+def first_line(error: Exception | None, wanted: str = "") -> str:
+    """The error's first line, and what a check of the user's own asked for."""
     text = str(error).strip().splitlines() or [""]
     name = "" if isinstance(error, LeafMismatchError) else f"{type(error).__name__}: "
-    return (name + text[0])[:200].rstrip(": ")
+    line = (name + text[0])[:200].rstrip(": ")
+    return f"{line} ({wanted})" if wanted else line
 
 
 def shown(call: Call) -> str:

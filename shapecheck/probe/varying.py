@@ -71,14 +71,14 @@ def _vary(
     size = size_at(call, where[0])
     ran, failures = False, 0
     for other in _other_sizes(call, size):
-        output = runner.tensor(resize(call, where, other), path)
-        if output is None or output.dim() != len(shape):
+        output = (runner.shapes(resize(call, where, other)) or {}).get(path)
+        if output is None or len(output) != len(shape):
             failures += 1
             if failures >= (_PATIENCE if thorough and not ran else 2):
                 break
             continue
         ran = True
-        moved = {a: Fraction(output.shape[a] - n, other - size) for a, n in enumerate(shape) if output.shape[a] != n}
+        moved = {a: Fraction(output[a] - n, other - size) for a, n in enumerate(shape) if output[a] != n}
         if moved or other >= _CONCLUSIVE * size:
             return moved
     return {} if ran else None
@@ -128,12 +128,12 @@ def spread(
             break
         for size in _replacements(best, group, sizes):
             changed = resize(best, group.where, size)
-            output = runner.tensor(changed, path) if keeps(changed) else None
-            if output is None or output.dim() != len(shape) or not output.numel():
+            output = (runner.shapes(changed) or {}).get(path) if keeps(changed) else None
+            if output is None or len(output) != len(shape) or not all(output):
                 continue
-            score = coincidences(changed, tuple(output.shape), free)
+            score = coincidences(changed, output, free)
             if score < best_score:
-                best, best_shape, best_score = changed, tuple(output.shape), score
+                best, best_shape, best_score = changed, output, score
             if not score:
                 break
     return best, best_shape

@@ -226,7 +226,8 @@ def _kinds(failure: Failure) -> Iterator[Proposal]:
 def _smaller_values(failure: Failure) -> Iterator[Proposal]:
     text = failure.text
     if not re.search(
-        r"smaller than num_classes|index out of range in self|out of bounds|index \d+ is out|(?<!Dimension |ist index |ple index )out of range", text
+        r"smaller than num_classes|index out of range in self|out of bounds|index \d+ is out|(?<!Dimension |ist index |ple index )out of range",
+        text,
     ):
         return
     for index, argument in enumerate(failure.call):
