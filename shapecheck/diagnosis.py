@@ -118,7 +118,7 @@ def _completed(cause: Diagnosis) -> Iterator[Option]:
         if option.step is None:
             yield replace(option, after=_complete(_passed(cause.before, cause.rule)))
             continue
-        after = _complete(option.step)
+        after = _laid_out(_complete(option.step))
         key = (
             option.template.kind,
             tuple(sorted(after.calls.items())),
@@ -138,6 +138,15 @@ def _complete(state: State) -> State:
             break
         state = _mended(state, cause)
     return state
+
+
+def _laid_out(state: State) -> State:
+    """With the output contiguous where torch's backward wants it so and a fix has made it a view."""
+    calls = state.calls.get("output", ())
+    moved = any(call.name in ("movedim", "permute") for call in calls)
+    if state.loss is None or state.tensors["output"].rank not in state.loss.contiguous or not moved:
+        return state
+    return replace(state, calls={**state.calls, "output": (*calls, Call("method", "contiguous"))})
 
 
 def _next_cause(state: State) -> Diagnosis | None:
@@ -333,7 +342,8 @@ def _switch(name: str, state: State, arguments: dict[str, Any]) -> tuple[Loss | 
     try:
         loss = load_loss(name)
     except UserError:
-        return None, {key: value for key, value in arguments.items() if key == "reduction"}
+        plain = arguments.get("reduction") in ("none", "mean", "sum")
+        return None, {"reduction": arguments["reduction"]} if plain else {}
     defaults = {key: argument.default for key, argument in loss.arguments.items()}
     return loss, {**defaults, **{key: value for key, value in arguments.items() if key in defaults}}
 

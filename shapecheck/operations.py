@@ -331,6 +331,8 @@ def _squeeze(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named
 
 def _unsqueeze(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
     axis, name = arguments[0], arguments[1] if len(arguments) > 1 else "one.0"
+    if axis > len(tensor.names):
+        raise DoesNotApply(f"there are only {len(tensor.names)} axes")
     added = tensor.splice(axis, axis - 1, (name,), (1,), ((),))
     return added, [Call("method", "unsqueeze", (axis,))]
 
@@ -389,7 +391,9 @@ def _crop_centre(tensor: Named, arguments: Arguments, others: Others) -> tuple[N
         if start < 0:
             raise DoesNotApply("the other tensor is larger")
         index[axis] = Span(start, start + size)
-        cut = cut.splice(axis, axis, (new,), (size,), (tensor.origins[axis],)).note("crop", [axis], tensor, (start, size))
+        cut = cut.splice(axis, axis, (new,), (size,), (tensor.origins[axis],)).note(
+            "crop", [axis], tensor, (start, size)
+        )
     return cut, [Call("index", "", tuple(index))]
 
 
@@ -398,7 +402,13 @@ def _resize(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named,
     olds = tensor.expand(arguments[0])
     stem = arguments[1].lstrip("*")
     name, other = next(((n, o) for n, o in others.items() if f"{stem}.0" in o.names), (None, None))
-    if other is None or name is None or not 1 <= len(olds) <= 3 or list(tensor.names[2:]) != olds:
+    if (
+        other is None
+        or name is None
+        or not 1 <= len(olds) <= 3
+        or list(tensor.names[2:]) != olds
+        or len(other.expand(f"*{stem}")) != len(olds)
+    ):
         raise DoesNotApply("interpolate takes (batch, class, ...)")
     new = [f"{stem}.{index}" for index in range(len(olds))]
     first = other.position(new[0])
@@ -438,8 +448,10 @@ def _as_output(tensor: Named, arguments: Arguments, others: Others) -> tuple[Nam
 def _pad_to(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
     """pad_to(class): fill a vector up with ones to the size of the output's axis."""
     output = others["output"]
+    if len(tensor.sizes) != 1:
+        raise DoesNotApply("only a vector can be filled up")
     missing = output.sizes[output.position(arguments[0])] - tensor.sizes[0]
-    if len(tensor.sizes) != 1 or missing <= 0:
+    if missing <= 0:
         raise DoesNotApply("nothing to fill up")
     padded = replace(tensor, sizes=(tensor.sizes[0] + missing,))
     return padded, [Call("function", "F.pad", ((0, missing),), (("value", 1.0),))]
@@ -469,7 +481,6 @@ OPERATIONS: Mapping[str, Operation] = {
     "crop_centre": _crop_centre,
     "resize": _resize,
     "shift": _shift,
-    "contiguous": lambda tensor, arguments, others: (tensor, [Call("method", "contiguous")]),
     "as_output": _as_output,
     "pad_to": _pad_to,
     "flat": _flat,

@@ -37,8 +37,7 @@ def check(subject: Subject, loss: Loss, verifier: Judge | None = None) -> CheckR
     labels = [int(tensor.maximum) for tensor in subject.tensors.values() if tensor.maximum is not None]
     sizes = [size for tensor in subject.tensors.values() for size in tensor.shape]
     symbols = symbols_of([*sizes, *keywords], above=max([subject.classes or 0, *labels]))
-    cases = list(_cases(subject, loss, symbols))
-    judged = [(case, diagnose(case.state)) for case in cases]
+    judged = [(case, diagnose(case.state)) for case in _cases(subject, loss, _kindest(subject, loss, symbols))]
     case: Case | None
     if "target" in subject.tensors:
         case, causes = judged[0]
@@ -80,6 +79,15 @@ def _cases(subject: Subject, loss: Loss, symbols: Symbols) -> Iterator[Case]:
     for reading in readings(loss, subject, symbols):
         assumed = replace(subject, tensors={**subject.tensors, "target": reading.target})
         yield Case(subject, loss, symbols, _state(assumed, loss, symbols), reading)
+
+
+def _kindest(subject: Subject, loss: Loss, symbols: Symbols) -> Symbols:
+    """A name may well be as large as a weight says: of the ways to read it so, the one with the fewest causes."""
+    if "target" not in subject.tensors:
+        return symbols
+    sizes = {size for value in subject.loss_args.values() for size in _sizes_of(value) if isinstance(size, int)}
+    ways = [symbols, *(Symbols({**symbols.sizes, name: size}) for name in symbols.sizes for size in sorted(sizes))]
+    return min(ways, key=lambda way: len(diagnose(_state(subject, loss, way)))) if len(ways) > 1 else symbols
 
 
 def _state(subject: Subject, loss: Loss, symbols: Symbols) -> State:

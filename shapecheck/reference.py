@@ -113,7 +113,9 @@ def _attend(vectors: list[torch.Tensor], attention: Any) -> torch.Tensor:
         scores = [float((attention.weight[0] * vector).sum() + attention.bias[0]) for vector in vectors]
     top = max(scores)
     weights = [math.exp(score - top) for score in scores]
-    combined: torch.Tensor = torch.stack([vector * (weight / sum(weights)) for vector, weight in zip(vectors, weights)]).sum(0)
+    combined: torch.Tensor = torch.stack(
+        [vector * (weight / sum(weights)) for vector, weight in zip(vectors, weights)]
+    ).sum(0)
     return combined
 
 

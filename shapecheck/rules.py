@@ -127,6 +127,7 @@ class Loss:
     readings: Mapping[str, Mapping[str, str]]
     rules: tuple[Rule, ...]
     source: Location
+    contiguous: tuple[int, ...] = ()  # ranks of the output whose backward refuses a view
 
     @property
     def has_classes(self) -> bool:
@@ -221,6 +222,7 @@ def _names_of(path: Path) -> list[str]:
 
 LOSS_KEYS = (
     "loss", "call", "names", "family", "tensors", "arguments", "contract", "requires", "readings", "rules",
+    "contiguous",
 )  # fmt: skip
 FAMILY_KEYS = ("family", "readings", "requires", "rules")
 Item = TypeVar("Item")
@@ -245,6 +247,7 @@ def _read_loss(path: Path) -> Loss:
         readings=top.get("readings") or family.get("readings") or {},
         rules=tuple(_rule(item, tensors, where) for item, where in _rule_items(top, family, path)),
         source=_at(path, top),
+        contiguous=tuple(top.get("contiguous", ())),
     )
 
 

@@ -86,9 +86,11 @@ def _sample(
     facts = start.tensors["output"]
     output = torch.randn(shapes["output"], generator=generator)
     axis = naming["output"].axis("class")
-    if sample == "probabilities" and axis is not None:
-        output = output.log_softmax(axis) if facts.values == "log-probabilities" else output.softmax(axis)
-    elif sample == "unit-interval":
+    if facts.values == "log-probabilities" and axis is not None:
+        output = output.log_softmax(axis)
+    elif facts.values == "probabilities" and axis is not None:
+        output = output.softmax(axis)
+    elif facts.values in ("unit-interval", "probabilities"):
         output = output.sigmoid()
     if facts.dtype:
         dtype = getattr(torch, facts.dtype)
@@ -119,7 +121,7 @@ def _sample_target(
         return torch.randn(shape, generator=generator).softmax(axis).to(dtype)
     if sample == "from-one":
         return torch.randint(1, count + 1, shape, generator=generator).to(dtype)
-    labels = torch.randint(0, 2 if dtype == torch.bool else max(count, 1), shape, generator=generator)
+    labels = torch.randint(0, min(2, count) if dtype == torch.bool else max(count, 1), shape, generator=generator)
     if sample == "padded" and labels.numel() > 1:
         odd = facts.minimum if (facts.minimum or 0) < 0 else facts.maximum
         labels.view(-1)[0] = int(odd or 0)

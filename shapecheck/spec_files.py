@@ -168,6 +168,8 @@ def tensor(value: Any, name: str) -> TensorSpec:
     )
     if spec.minimum is not None and spec.maximum is not None and spec.minimum > spec.maximum:
         raise UserError(f"`{name}` has min {spec.minimum:g} above max {spec.maximum:g}", "swap them")
+    if spec.minimum is not None and spec.minimum < 0 and dtype in ("uint8", "bool"):
+        raise UserError(f"`{name}` is {dtype} and cannot have min {spec.minimum:g}", "check the dtype")
     return _bounded(spec, name)
 
 

@@ -56,12 +56,20 @@ def suggest(case: Case, causes: Sequence[Diagnosis], cause: Diagnosis, verifier:
         fix = _fix(case, cause, option)
         if option.step is not None and verifier is not None:
             proof = verifier.prove(causes, cause, option)
-            fix = replace(fix, verified="executed" if proof.executed else "contract", proof=proof.text, trap=proof.trap)
+            grade = "executed" if proof.executed else _unrun(option)
+            fix = replace(fix, verified=grade, proof=proof.text, trap=proof.trap)
         elif option.template.run and verifier is not None:
             fix = _run_without(case, cause, option, fix, verifier)
         elif option.step is not None:
-            fix = replace(fix, verified="contract")
+            fix = replace(fix, verified=_unrun(option))
         yield fix
+
+
+def _unrun(option: Option) -> str:
+    """The grade of a fix that was not run: whether the rule takes what it leads to, other causes included."""
+    after = option.after
+    takes = after is not None and (after.loss is None or after.verdict.accepts)
+    return "contract" if takes else "no"
 
 
 def _run_without(case: Case, cause: Diagnosis, option: Option, fix: Fix, verifier: Judge) -> Fix:

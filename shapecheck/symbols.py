@@ -87,7 +87,8 @@ def settle(symbols: Symbols, numbers: Sequence[int], accepts: Callable[[Symbols]
     if len(set(verdicts.values())) == 1:
         return ("accepts" if verdicts[""] else "rejects"), ""
     usual = verdicts[""]
-    odd = min(
-        (text for text, verdict in verdicts.items() if verdict != usual), key=lambda text: (text.count(" and "), text)
-    )
-    return "unknown", f"accepts {'unless' if usual else 'only if'} {odd}"
+    odd = [text for text, verdict in verdicts.items() if verdict != usual]
+    alone = [text for text in odd if " and " not in text]
+    if len(alone) > 1:
+        return "unknown", f"depends on the size of {alone[0].partition(' ')[0]}"
+    return "unknown", f"accepts {'unless' if usual else 'only if'} {min(odd, key=len)}"

@@ -45,7 +45,9 @@ def test_output_is_as_shown(command: str, request: pytest.FixtureRequest) -> Non
     if request.config.getoption("--bless"):
         README.write_text(
             CONSOLE.sub(
-                lambda match: f"```console\n$ {command}\n{output}```\n" if match["command"] == command else match.group(),
+                lambda match: (
+                    f"```console\n$ {command}\n{output}```\n" if match["command"] == command else match.group()
+                ),
                 text,
             ),
             encoding="utf-8",
@@ -57,7 +59,8 @@ def test_output_is_as_shown(command: str, request: pytest.FixtureRequest) -> Non
 
 def test_rules_table_is_up_to_date(request: pytest.FixtureRequest) -> None:
     rows = [
-        f"| {rule.code} | {rule.name} | {rule.severity} | {', '.join(losses)} |" for rule, losses in all_rules().values()
+        f"| {rule.code} | {rule.name} | {rule.severity} | {', '.join(losses)} |"
+        for rule, losses in all_rules().values()
     ]
     table = "| code | name | severity | losses |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
     text = README.read_text(encoding="utf-8")

@@ -12,10 +12,13 @@ from torch import nn
 from shapecheck.probe.candidates import Proposal, beside, parameters_of, with_dtype
 from shapecheck.probe.feeding import GROWING, Argument, Call, Position, main_index, positions, resize, size_at
 from shapecheck.probe.layouts import generic, tensor
+from shapecheck.probe.leaves import leaves_of
 from shapecheck.probe.running import Trial
 from shapecheck.probe.sizing import Sizes, next_prime, size_hints
 
 LARGEST_SIZE = 70_000
+_SPARE_STEPS = 100
+_SMALL_BATCH = 3
 _USUAL = {
     1: (128, 100, 96, 64, 48, 50, 32, 1000, 256, 512, 1024, 187, 200, 3000, 16_000, 2048, 4096, 8000, 16_384),
     2: (32, 28, 224, 64, 128, 256, 96, 84, 48, 299, 227, 112, 160, 192, 384, 512, 16, 40, 100, 105),
@@ -241,14 +244,38 @@ def refitted(failure: Failure, index: int, rank: int) -> Iterator[Proposal]:
 def grown(failure: Failure) -> Iterator[Proposal]:
     """Longer by steps that a receptive field of 1-D audio needs; images grow less."""
     free = failure.free()
+    if len(free) == 1:
+        yield from _past_receptive_field(failure)
     factors = (4, 16, 64, 256, 640) if len(free) == 1 else (2, 4, 8)
     for rank, factor in enumerate(factors):
         longer = [next_prime(size_at(failure.call, position) * factor) for position in free]
         if free and max(longer) <= LARGEST_SIZE:
-            yield Proposal(all_free(failure, longer), 0.1 + 0.3 * rank, "longer")
+            yield Proposal(_few(all_free(failure, longer)), 0.1 + 0.3 * rank, "longer")
     if len(free) > 1:
         for size in (64, 128, 256):
             yield Proposal(all_free(failure, [size] * len(free)), 0.5, "longer")
+
+
+def _past_receptive_field(failure: Failure) -> Iterator[Proposal]:
+    """Long enough for every sample that the dilated convolutions reach, or that the model says they do.
+
+    Gated layers have two convolutions side by side, so half of the sum is likelier.
+    """
+    reach = sum(
+        (leaf.kernel_size[0] - 1) * leaf.dilation[0] for leaf in leaves_of(failure.model) if isinstance(leaf, nn.Conv1d)
+    )
+    said = [hint[0] for hint in size_hints(failure.model) if len(hint) == 1]
+    now = size_at(failure.call, failure.free()[0])
+    for rank, size in enumerate(dict.fromkeys((*sorted(said)[-1:], reach // 2, reach))):
+        longer = next_prime(size + _SPARE_STEPS)
+        if now < longer <= LARGEST_SIZE and size > _SPARE_STEPS:
+            yield Proposal(_few(all_free(failure, [longer])), 0.02 * rank, "past the receptive field")
+
+
+def _few(call: Call) -> Call:
+    """Long sequences in a small batch."""
+    batch = [p for p in positions(call) if call[p[0]].label(p[1]) == "batch"]
+    return resize(call, batch, _SMALL_BATCH) if batch and size_at(call, batch[0]) > _SMALL_BATCH else call
 
 
 def swapped(failure: Failure, got: int, want: int) -> Iterator[Proposal]:

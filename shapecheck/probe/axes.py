@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from shapecheck.probe.feeding import GROWING, SPACE, Call, Position, main_index, positions, size_at
-from shapecheck.probe.leaves import ATTENTIVE, CELLS, RECURRENT, Arrival, out_width
+from shapecheck.probe.leaves import ATTENTIVE, CELLS, RECURRENT, Arrival, convolution_rank, out_width
 from shapecheck.probe.running import Runner
 from shapecheck.probe.sizing import Sizes
 from shapecheck.probe.varying import Free, relabelled, spread, touched_rows, vary_all
@@ -37,11 +37,12 @@ class Named:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What may tell classes from other axes that follow no input."""
+    """What may tell classes from other axes that follow no input; the last layer is that of the output's width."""
 
     classes: int | None
     has_classes: bool
     last_width: int | None
+    last_is_series: bool
     sequential: bool
 
 
@@ -49,15 +50,13 @@ def name_axes(
     runner: Runner,
     call: Call,
     path: str,
+    base: torch.Tensor,
     arrivals: Sequence[Arrival],
     evidence: Evidence,
     sizes: Sizes,
     keeps: Callable[[Call], bool],
 ) -> Named:
-    """`keeps` says of a call whether its sizes are still those the user chose."""
-    base = runner.tensor(call, path)
-    if base is None:  # the model runs only now and then: nothing can be said of its axes
-        return Named(call, (), (), ())
+    """`base` is the output at `path`; `keeps` says of a call whether its sizes are still those the user chose."""
     shape = tuple(base.shape)
     free = vary_all(runner, call, path, shape, arrivals[0] if arrivals else None)
     free = relabel_unnamed(call, free)
@@ -70,14 +69,17 @@ def name_axes(
 def evidence_of(
     model: nn.Module,
     output: torch.Tensor,
-    made: Sequence[tuple[nn.Module, torch.Tensor]],
+    arrivals: Sequence[Arrival],
     loss: str | None,
     classes: int | None,
 ) -> Evidence:
-    """`made` is what each layer gave in the run that made `output`."""
-    last = next((out_width(leaf) for leaf, tensor in reversed(made) if out_width(leaf) in output.shape), None)
+    """`arrivals` are those of the run that made `output`."""
+    leaves = (arrival.leaf for arrival in reversed(arrivals))
+    last = next((leaf for leaf in leaves if out_width(leaf) in output.shape), None)
+    width = out_width(last) if last is not None else None
+    series = last is not None and convolution_rank(last) == 1
     sequential = any(isinstance(m, (*RECURRENT, *CELLS, *ATTENTIVE)) for m in model.modules())
-    return Evidence(classes, loss in LOSSES_WITH_CLASSES, last, sequential)
+    return Evidence(classes, loss in LOSSES_WITH_CLASSES, width, series, sequential)
 
 
 def relabel_unnamed(call: Call, free: list[Free]) -> list[Free]:
@@ -146,6 +148,8 @@ def roles(call: Call, shape: tuple[int, ...], free: Sequence[Free], evidence: Ev
     open_axes = [axis for axis, name in enumerate(named) if name is None]
     for axis, role in _left(open_axes, shape, evidence).items():
         named[axis] = role
+    if evidence.last_is_series and sorted(map(str, named)) == ["batch", "class", "unknown"]:
+        named[named.index("unknown")] = "time"  # of a length that the model cuts to
     return tuple(name or "unknown" for name in named)
 
 

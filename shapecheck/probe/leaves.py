@@ -67,12 +67,11 @@ class Recorder:
     batch: int = 0
     latest: torch.Tensor | None = None
     arrivals: list[Arrival] = field(default_factory=list)
-    made: list[tuple[nn.Module, torch.Tensor]] = field(default_factory=list)
     states: list[torch.Tensor] = field(default_factory=list)
     channels: tuple[int, int] | None = None
 
     def clear(self) -> None:
-        self.arrivals, self.made, self.states, self.channels, self.latest = [], [], [], None, None
+        self.arrivals, self.states, self.channels, self.latest = [], [], None, None
 
     def arrive(self, leaf: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         tensor = next((value for value in (*args, *kwargs.values()) if isinstance(value, torch.Tensor)), None)
@@ -86,15 +85,13 @@ class Recorder:
                 self._check_flatten(leaf, tensor)
 
     def leave(self, leaf: nn.Module, output: Any) -> None:
-        """`made` holds each layer's main output; `states` what recurrent and attention layers return beside it."""
+        """`states` are what recurrent and attention layers return beside their main output."""
         if isinstance(output, torch.Tensor):
-            self.made.append((leaf, output))
             if convolution_rank(leaf) and output.dim() > 1:
                 self.channels = (output.shape[1], output.numel())
             elif not isinstance(leaf, tuple(BATCH_NORMS)):
                 self.channels = None
         elif isinstance(output, tuple) and output and isinstance(output[0], torch.Tensor):
-            self.made.append((leaf, output[0]))
             self.channels = None
             self.states += list(tensors_in(output[1:]))
 

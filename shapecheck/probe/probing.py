@@ -36,7 +36,10 @@ _SPACE_NAMES = {"time": ("T", "L"), "depth": ("D",), "height": ("H",), "width": 
 
 @dataclass(frozen=True)
 class ProbeHints:
-    """What is known beforehand; `budget_seconds` bounds the search, not a single run of the user's code."""
+    """What is known beforehand.
+
+    `budget_seconds` bounds the search, and half of it what comes after; not a single run of the user's code.
+    """
 
     classes: int | None = None
     loss: str | None = None
@@ -99,10 +102,11 @@ def probe(model: nn.Module, requests: Sequence[InputRequest], output_path: str |
             _requested(runner, requests, sizes) if requests else _declared(runner) or _Found(find(runner), "inferred")
         )
         recorder.checking = False
+        runner.deadline += hints.budget_seconds / 2
         piece = pick(found.trial.output, output_path, found.trial.states, found.trial.call)
-        evidence = evidence_of(model, piece.tensor, found.trial.made, hints.loss, hints.classes)
+        evidence = evidence_of(model, piece.tensor, found.trial.arrivals, hints.loss, hints.classes)
         call = labelled(found.trial.call, found.trial.arrivals)
-        named = name_axes(runner, call, piece.path, found.trial.arrivals, evidence, sizes, found.keeps)
+        named = name_axes(runner, call, piece.path, piece.tensor, found.trial.arrivals, evidence, sizes, found.keeps)
         final = _final(runner, named.call, piece)
     return _probe_of(model, found, named, piece, final)
 

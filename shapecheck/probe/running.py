@@ -26,7 +26,7 @@ from shapecheck.probe.places import raised_at
 from shapecheck.probe.state import Guard, seed
 from shapecheck.probe.valueless import Shapes, output_shapes, shapes_of
 
-SLOW = 0.04
+SLOW, VERY_SLOW = 0.04, 0.8
 Fed = tuple[list[Any], dict[str, Any]]
 
 
@@ -52,7 +52,6 @@ class Trial:
     location: Location | None = None
     arrivals: tuple[Arrival, ...] = ()
     states: tuple[torch.Tensor, ...] = ()
-    made: tuple[tuple[nn.Module, torch.Tensor], ...] = ()
     seconds: float = 0.0
     blamed: tuple[int, ...] = ()
     wanted: str = ""
@@ -100,7 +99,7 @@ class Runner:
 
     def quicken(self, trial: Trial) -> None:
         """From here on shapes come without values, if the model is slow and they come out the same."""
-        if trial.seconds > SLOW:
+        if trial.seconds > VERY_SLOW:
             self.valueless = True
             self.valueless = self.shapes(trial.call) == shapes_of(trial.output)
 
@@ -147,11 +146,11 @@ class Runner:
         seconds = time.perf_counter() - started
         recorder = self.recorder
         blamed = blame.sources.of(recorder.latest) if isinstance(error, LeafMismatchError) else blame.last
-        arrivals, made, states = tuple(recorder.arrivals), tuple(recorder.made), tuple(recorder.states)
+        arrivals, states = tuple(recorder.arrivals), tuple(recorder.states)
         recorder.clear()
         if error is not None:
             return Trial(call, None, error, location, arrivals, seconds=seconds, blamed=blamed, wanted=checked)
-        return Trial(call, output, None, None, arrivals, states, made, seconds)
+        return Trial(call, output, None, None, arrivals, states, seconds)
 
 
 def _refuse_nothing(output: Any) -> None:

@@ -26,8 +26,8 @@ _LARGEST_TRY = 128 * 2**20
 _HEAD_START = 20.0
 _FIRST = 4
 _BORING = 0.1
-_SPARE = 16
-_MOST_CUTS = 8
+_SPARE = 100
+_MOST_CUTS = 6
 _SMALL_BATCH = 3
 _SAME_ERROR = 40
 
@@ -110,16 +110,31 @@ def find(runner: Runner) -> Trial:
 
 def _shortened(runner: Runner, trial: Trial, search: Search) -> Trial:
     """A slow long sequence cut down towards the shortest the model takes: every later run gains by it."""
-    call, main = trial.call, main_index(trial.call)
-    axes = [axis for axis in range(len(call[main].shape)) if call[main].label(axis) == "time"] if call else []
-    if trial.seconds < SLOW:
+    if trial.seconds < SLOW or not trial.call:
         return trial
+    main = main_index(trial.call)
+    axes = [axis for axis in range(len(trial.call[main].shape)) if trial.call[main].label(axis) == "time"]
+    batch = [p for p in positions(trial.call) if trial.call[p[0]].label(p[1]) == "batch"]
+    small = resize(trial.call, batch, _SMALL_BATCH)
+    if len(axes) != 1:
+        return _sound(runner, small) or trial
+    position = (main, axes[0])
+    least, works = _too_short(search, small, position), size_at(small, position)
+    shortest = (
+        _sound(runner, resized_alike(small, position, search.sizes.steps))
+        if least < search.sizes.steps < works
+        else None
+    )
+    if shortest is not None:
+        return shortest
     runner.quicken(trial)
-    call = resize(call, [p for p in positions(call) if call[p[0]].label(p[1]) == "batch"], _SMALL_BATCH)
-    if len(axes) == 1:
-        call = _cut(runner, call, (main, axes[0]), _too_short(search, call, (main, axes[0])))
-    shorter = runner.run(call) if call != trial.call else trial
-    return shorter if shorter.worked and not has_nan(shorter.output) else trial
+    cut = _cut(runner, small, position, max(least, search.sizes.steps))
+    return trial if cut == trial.call else _sound(runner, cut) or trial
+
+
+def _sound(runner: Runner, call: Call) -> Trial | None:
+    trial = runner.run(call)
+    return trial if trial.worked and not has_nan(trial.output) else None
 
 
 def _too_short(search: Search, call: Call, position: Position) -> int:
@@ -135,7 +150,7 @@ def _cut(runner: Runner, call: Call, position: Position, fails: int) -> Call:
     works = size_at(call, position)
     for _ in range(_MOST_CUTS):
         middle = next_prime((fails + works) // 2)
-        if works - fails < max(_SPARE, works // 10) or middle >= works:
+        if works - fails < max(_SPARE, works // 20) or middle >= works:
             break
         shorter = resized_alike(call, position, middle)
         if runner.shapes(shorter):

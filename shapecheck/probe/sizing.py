@@ -16,7 +16,9 @@ PRIMES = (
     131, 137, 139, 149, 151, 157, 163, 167, 173, 179, 181, 191, 193, 197, 199, 211, 223, 227, 229, 233, 239, 241, 251, 257,
 )  # fmt: skip
 _NO_HINT = re.compile(r"kernel|hidden|vocab|batch|embed|pool|pad|stride|layer|num_|dim")
-_SIZE_HINT = re.compile(r"image|img|input|sample|seq|context|n_times|len|block|frames|n_ctx|window|resolution|size$")
+_SIZE_HINT = re.compile(
+    r"image|img|input|sample|seq|context|n_times|len|block|frames|n_ctx|window|resolution|recept|size$"
+)
 
 
 @dataclass(frozen=True)

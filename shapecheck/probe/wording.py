@@ -33,7 +33,7 @@ from shapecheck.probe.running import EmptyOutputError
 _TOO_SMALL = re.compile(
     r"[Kk]ernel size can't be greater|[Oo]utput size is too small|too short|too small|negative|non-zero size|non-empty|"
     r"Padding size should be less|more than 1 value|>= ?\d|at least|bigger|must be (greater|larger)|maximum size for tensor|"
-    r"exceeds dimension size|smaller than|zero-size|0 elements"
+    r"exceeds dimension size|smaller than|zero-size|0 elements|start out of range.*got -|length must be non-negative"
 )
 _DIVISIBLE = re.compile(r"divis|multiple|chunks|divide")
 

@@ -101,7 +101,7 @@ def _place(check: CheckResult, location: Location | None, columns: int, *, probe
 
 def subject_name(check: CheckResult) -> str:
     """`WaveNet` of `model.py:WaveNet`; nothing where the name is only the place again."""
-    if check.location is not None and check.name in (str(check.location), check.location.path):
+    if check.location is not None and check.name.partition("#")[0] in (str(check.location), check.location.path):
         return ""
     symbol = _SYMBOL.match(check.name)
     return symbol.group(1) if symbol else check.name

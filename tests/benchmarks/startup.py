@@ -1,6 +1,6 @@
 """Wall time of a check against the imports it cannot do without: ratios of medians within one run.
 
-    python tests/benchmarks/startup.py [RUNS]
+python tests/benchmarks/startup.py [RUNS]
 """
 
 from __future__ import annotations
