@@ -61,7 +61,8 @@ def wait_until_ready(process: Process) -> None:
 
 def ask(process: Process, request: bytes, count: int) -> Iterator[tuple[int, Result]]:
     """Sends the request and yields `count` answers, or fewer where the worker ends early."""
-    assert process.stdin is not None and process.stdout is not None
+    assert process.stdin is not None
+    assert process.stdout is not None
     with suppress(BrokenPipeError):
         process.stdin.write(request)
         process.stdin.flush()
