@@ -5,8 +5,9 @@ Every error says what was found, where, and what to do next; `exit_status` is th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 EXIT_CLEAN, EXIT_FINDINGS, EXIT_USAGE, EXIT_MODEL = 0, 1, 2, 3
 
@@ -41,6 +42,17 @@ class CheckError(Exception):
         self.code = code
         self.location = location
 
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data; `error_from` is the way back."""
+        place = self.location
+        return {
+            "code": self.code,
+            "message": self.message,
+            "hint": self.hint,
+            "location": None if place is None else {"path": place.path, "line": place.line},
+            "exit_status": self.exit_status,
+        }
+
     def __str__(self) -> str:
         return self.message if self.hint is None else f"{self.message}\n  help: {self.hint}"
 
@@ -53,6 +65,15 @@ class ModelError(CheckError):
     """The user's model could not be loaded, built or run, or took too long: exit status 3."""
 
     exit_status = EXIT_MODEL
+
+
+def error_from(data: Mapping[str, Any]) -> CheckError:
+    """The error that `to_dict` made into plain data; `detail`, where there is any, joins the hint."""
+    kind = UserError if data.get("exit_status") == EXIT_USAGE else ModelError
+    place = data.get("location")
+    hint = "\n".join(part for part in (data.get("hint"), data.get("detail")) if part)
+    location = Location(place["path"], place.get("line")) if place else None
+    return kind(data["message"], hint or None, code=data["code"], location=location)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

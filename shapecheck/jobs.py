@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from shapecheck import wire
-from shapecheck.errors import UserError
+from shapecheck.errors import CheckError, UserError
 from shapecheck.pipeline import check
 from shapecheck.rules import Loss, load_loss
 from shapecheck.specs import InputRequest, Size, Subject, TensorSpec
@@ -62,7 +62,11 @@ def _model_job(job: dict[str, Any], began: float) -> dict[str, Any]:
     )
     loss = load_loss(asked.loss)
     loaded = load_model(parse_target(job["text"]), wire.unpack(job["arguments"]))
-    subject, probe = probed(loaded.model, loss, asked)
+    try:
+        subject, probe = probed(loaded.model, loss, asked)
+    except CheckError as error:
+        error.location = error.location or loaded.location
+        raise
     subject = replace(subject, name=job["text"], location=loaded.location)
     if job["kind"] == "trace":
         return {"subject": wire.pack(subject)}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from shapecheck import spec_files, wire
-from shapecheck.errors import CheckError, Location, UserError
+from shapecheck.errors import CheckError, Location, UserError, error_from
 from shapecheck.report import CheckResult, Report, select
 from shapecheck.specs import Subject, TensorSpec, parse_input, parse_option
 from shapecheck.targets import SPEC_ENDINGS, Target, parse_target
@@ -175,7 +175,7 @@ def _spec_work(entry: spec_files.Entry, request: Request) -> Work:
 
 def _result(work: Work, answer: Mapping[str, Any]) -> CheckResult:
     if "error" in answer:
-        error = wire.error_from(answer["error"])
+        error = error_from(answer["error"])
         return CheckResult(work.name, work.loss, location=error.location or _file_of(work.name), error=error)
     result: CheckResult = wire.unpack(answer["result"])
     return result
@@ -193,7 +193,7 @@ def trace(request: Request) -> str:
     with _workers() as workers:
         ((_, answer),) = workers.run([_model_job(text, loss, request, "trace")], request.timeout)
     if "error" in answer:
-        raise wire.error_from(answer["error"])
+        raise error_from(answer["error"])
     subject: Subject = wire.unpack(answer["subject"])
     return spec_files.write(subject)
 

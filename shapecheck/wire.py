@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from shapecheck import report, specs
-from shapecheck.errors import CheckError, Location, ModelError, UserError
+from shapecheck.errors import CheckError, Location, error_from
 
 _KINDS: dict[str, Any] = {
     kind.__name__: kind
@@ -16,13 +16,12 @@ _KINDS: dict[str, Any] = {
         specs.ProbedInput, specs.Subject, specs.Observation, specs.InputRequest, Location,
     )
 }  # fmt: skip
-_ERRORS: dict[int, type[CheckError]] = {kind.exit_status: kind for kind in (UserError, ModelError)}
 
 
 def pack(value: Any) -> Any:
     """Dataclasses, mappings and lists to tagged mappings, tuples to JSON's lists."""
     if isinstance(value, CheckError):
-        return {"~": "error", **error_data(value)}
+        return {"~": "error", **value.to_dict()}
     kind = type(value).__name__
     if _KINDS.get(kind) is type(value):
         return {"~": kind, **{field.name: pack(getattr(value, field.name)) for field in fields(value)}}
@@ -49,26 +48,3 @@ def unpack(value: Any) -> Any:
     if kind == "list":
         return [unpack(item) for item in value["items"]]
     return _KINDS[kind](**{key: unpack(item) for key, item in value.items() if key != "~"})
-
-
-def error_data(error: CheckError) -> dict[str, Any]:
-    """An error as the worker's answers carry it."""
-    place = error.location
-    return {
-        "code": error.code,
-        "message": error.message,
-        "hint": error.hint,
-        "location": None if place is None else {"path": place.path, "line": place.line},
-        "exit_status": error.exit_status,
-    }
-
-
-def error_from(data: Mapping[str, Any]) -> CheckError:
-    """An error that came from the worker."""
-    place = data.get("location")
-    return _ERRORS[data.get("exit_status", 3)](
-        data["message"],
-        data.get("hint"),
-        code=data["code"],
-        location=Location(place["path"], place.get("line")) if place else None,
-    )

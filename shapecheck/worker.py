@@ -48,23 +48,11 @@ def outcome(entry: str, job: Mapping[str, Any]) -> bytes:
     try:
         return json.dumps(_function(entry)(dict(job))).encode()
     except CheckError as error:
-        return json.dumps({"error": error_data(error)}).encode()
+        return json.dumps({"error": error.to_dict()}).encode()
     except SystemExit as error:
         return json.dumps(_stopped(error)).encode()
     except BaseException as error:
         return json.dumps(_internal(error)).encode()
-
-
-def error_data(error: CheckError) -> Result:
-    """A CheckError as plain data."""
-    place = error.location
-    return {
-        "code": error.code,
-        "message": error.message,
-        "hint": error.hint,
-        "location": None if place is None else {"path": place.path, "line": place.line},
-        "exit_status": error.exit_status,
-    }
 
 
 def flush() -> None:

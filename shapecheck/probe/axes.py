@@ -60,6 +60,7 @@ def name_axes(
     shape = tuple(base.shape)
     free = vary_all(runner, call, path, shape, arrivals[0] if arrivals else None)
     free = relabel_unnamed(call, free)
+    free = as_series(free)
     free = settle_batch(runner, call, path, base, free, evidence.sequential)
     call = relabelled(call, {position: group.label for group in free for position in group.where})
     call, shape = spread(runner, call, path, shape, free, sizes, keeps)
@@ -95,6 +96,14 @@ def relabel_unnamed(call: Call, free: list[Free]) -> list[Free]:
         for group, role in zip(groups, ("time",) if len(groups) == 1 else SPACE[-len(groups) :], strict=False)
     }
     return [replace(group, label=roles.get(group.where, group.label)) for group in free]
+
+
+def as_series(free: list[Free]) -> list[Free]:
+    """Of a picture with one free side only (the bands of a spectrogram are fixed), that side is time."""
+    sides = [group for group in free if group.label in SPACE]
+    if len(sides) != 1 or len(sides[0].where) != 1 or not sides[0].slopes:
+        return free
+    return [replace(group, label="time") if group is sides[0] else group for group in free]
 
 
 # ---------------------------------------------------------------------------- which followed axis is the batch

@@ -156,7 +156,9 @@ def _shares(one: torch.Tensor, other: torch.Tensor) -> bool:
 
 
 def _is_attention(tensor: torch.Tensor) -> bool:
-    """Rows that add up to one, over an axis longer than one, in a tensor of at least three axes."""
+    """Rows that add up to one, over an axis longer than one, in a tensor of at least three axes; or a column for each sample."""
+    if tensor.dim() == 3 and tensor.shape[-1] == 1:
+        tensor = tensor.transpose(1, 2)
     if tensor.dim() < 3 or tensor.shape[-1] < 2 or not tensor.numel() or bool((tensor < 0).any()):
         return False
     sums = tensor.sum(-1)

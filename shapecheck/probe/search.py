@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,9 @@ _AFTER_DOUBT = 20
 _LARGEST_TRY = 128 * 2**20
 _HEAD_START = 20.0
 _FIRST = 4
+_NO_GPU = re.compile(r"not compiled with CUDA|No CUDA GPUs|no NVIDIA driver")
+_OUTDATED = re.compile(r"Legacy autograd function")
+_ON_CPU = "a check runs on the CPU: make new tensors where the input is, with device=x.device instead of .cuda()"
 _BORING = 0.1
 _SPARE = 100
 _MOST_CUTS = 6
@@ -46,6 +50,7 @@ class Search:
     most: int = MOST_TRIES
     failures: Counter[object] = field(default_factory=Counter)
     doubtful: Trial | None = None
+    hopeless: Trial | None = None
     entered: bool = False
     pushed: int = 0
 
@@ -63,7 +68,7 @@ class Search:
         for rank, proposal in enumerate(sorted(first, key=lambda proposal: proposal.cost)):
             self.push(proposal, _HEAD_START if rank < _FIRST else 0.0)
         patience = self.most
-        while self.heap and len(self.trials) < patience and not self.runner.expired and not self._stuck():
+        while self.heap and len(self.trials) < patience and not (self.runner.expired or self._stuck() or self.hopeless):
             _, _, proposal = heapq.heappop(self.heap)
             key = _key(proposal.call)
             if key in self.tried:
@@ -76,6 +81,8 @@ class Search:
                     return trial
                 self.doubtful = self.doubtful or trial
                 patience = min(patience, len(self.trials) + _AFTER_DOUBT)
+            elif _is_hopeless(trial, self.runner.model):
+                self.hopeless = self.doubtful or trial
             else:
                 self._learn(trial)
         return self.doubtful
@@ -175,7 +182,20 @@ def _is_sane(call: Call) -> bool:
 
 
 def _not_found(model: nn.Module, search: Search) -> ModelError:
-    tried = len(search.trials)
+    tried, hopeless = len(search.trials), search.hopeless
+    if hopeless is not None:
+        words = first_line(hopeless.error, hopeless.wanted)
+        hint = (
+            _ON_CPU
+            if _NO_GPU.search(words)
+            else "other inputs would not change that; if they would, give one with --input"
+        )
+        return ModelError(
+            f"{type(model).__name__} fails on {shown(hopeless.call)}: {words}",
+            hint,
+            code="SC905",
+            location=hopeless.location,
+        )
     if not search.trials:
         return ModelError("no dummy input was tried: the time ran out", "give one with --input N,3,64,64", code="SC905")
     deepest = sorted(search.trials, key=lambda pair: -pair[0].depth)
@@ -187,6 +207,18 @@ def _not_found(model: nn.Module, search: Search) -> ModelError:
         code="SC905",
         location=trial.location,
     )
+
+
+def _is_hopeless(trial: Trial, model: nn.Module) -> bool:
+    """Whether the code itself is at fault, or wants another machine, whatever is fed."""
+    error, text = trial.error, str(trial.error)
+    if isinstance(error, (NameError, ImportError)) and not isinstance(error, UnboundLocalError):
+        return True
+    lacking = re.match(r"'(\w+)' object has no attribute", text) if isinstance(error, AttributeError) else None
+    if lacking and lacking[1] in {type(module).__name__ for module in model.modules()}:
+        return True
+    lone_tensor = len(trial.call) == 1 and bool(lacking and lacking[1] == "Tensor")
+    return bool(trial.depth) and (lone_tensor or bool(_NO_GPU.search(text) or _OUTDATED.search(text)))
 
 
 def _grouped(trials: Iterable[Trial], most: int = 4) -> list[str]:

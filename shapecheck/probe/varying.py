@@ -36,7 +36,8 @@ def vary_all(runner: Runner, call: Call, path: str, shape: tuple[int, ...], ente
     found: list[Free] = []
     stuck: list[Position] = []
     batch = tuple(p for p in positions(call) if _label(call, p) == "batch")
-    pinned = width(entered.leaf) if entered is not None else None
+    whole = entered is not None and any(argument.shape == entered.shape for argument in call)
+    pinned = width(entered.leaf) if entered is not None and whole else None
     for where in [batch, *((p,) for p in positions(call) if p not in batch)]:
         if not where or runner.expired:
             continue

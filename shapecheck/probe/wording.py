@@ -27,7 +27,7 @@ from shapecheck.probe.adjusting import (
     usual,
 )
 from shapecheck.probe.candidates import Proposal, beside, parameters_of, with_dtype
-from shapecheck.probe.feeding import positions, size_at
+from shapecheck.probe.feeding import GROWING, Argument, positions, size_at
 from shapecheck.probe.running import EmptyOutputError
 
 _TOO_SMALL = re.compile(
@@ -101,6 +101,9 @@ def _elementwise(failure: Failure) -> Iterator[Proposal]:
 def _powers_of_two(failure: Failure) -> Iterator[Proposal]:
     """Sizes that halve and double without remainder, different on each axis; small ones first for volumes."""
     free = failure.free()
+    if len(free) == 1:
+        for rank, size in enumerate((27, 81, 243, 9)):
+            yield Proposal(all_free(failure, [size]), 0.3 + 0.1 * rank, "a power of three")
     for rank, size in enumerate((16, 32, 64, 128)[0 if len(free) == 3 else 1 :] if free else ()):
         sizes = [size * factor for factor in range(1, len(free) + 1)]
         yield Proposal(all_free(failure, sizes), 0.1 + 0.1 * rank, "a multiple of a power of two")
@@ -129,7 +132,8 @@ def _reshaped(failure: Failure) -> Iterator[Proposal]:
         yield from _as_view(failure, rest)
     for size in rest:
         for axis in range(1, len(failure.call[failure.main].shape)):
-            yield Proposal(fixed(failure.call, [(failure.main, axis)], size), 0.45, f"a reshape to {size}")
+            cost = 0.3 if failure.call[failure.main].label(axis) in GROWING else 0.6
+            yield Proposal(fixed(failure.call, [(failure.main, axis)], size), cost, f"a reshape to {size}")
 
 
 def _as_view(failure: Failure, rest: list[int]) -> Iterator[Proposal]:
@@ -223,6 +227,18 @@ def _kinds(failure: Failure) -> Iterator[Proposal]:
                 )
 
 
+def _plain_numbers(failure: Failure) -> Iterator[Proposal]:
+    """A length that is one number for the whole batch."""
+    if re.search(
+        r"converted to (an index|Scalar)|interpreted as an integer|only one element tensors|bad operand", failure.text
+    ):
+        for index, argument in enumerate(failure.call):
+            if argument.kind == "lengths" or (argument.kind == "constant" and argument.value is None):
+                size = argument.high if argument.kind == "lengths" else failure.sizes.steps
+                number = Argument(argument.name, "constant", keyword=argument.keyword, value=max(1, size // 2))
+                yield Proposal((*failure.call[:index], number, *failure.call[index + 1 :]), 0.0, "a plain number")
+
+
 def _smaller_values(failure: Failure) -> Iterator[Proposal]:
     text = failure.text
     if not re.search(
@@ -276,7 +292,7 @@ def _stated_sizes(failure: Failure) -> Iterator[Proposal]:
     call = failure.call
     present = {size_at(call, p) for p in positions(call) if call[p[0]].label(p[1]) != "batch"}
     new = [n for n in numbers if n not in present and 1 < n < 20_000][:3]
-    for old in [n for n in numbers if n in present][:3]:
+    for old in [n for n in numbers if n in present and n > 1][:3]:
         for size in new:
             yield from matching(failure, old, size, "a size in the message")
     for size in new:
@@ -294,6 +310,6 @@ def _numbers(text: str) -> list[int]:
 
 
 _RULES: tuple[Callable[[Failure], Iterator[Proposal]], ...] = (
-    _multiplication, _convolution, _elementwise, _fixed_batch, _reshaped, _rank_in_words, _too_small, _divisible, _kinds, _smaller_values,
+    _multiplication, _convolution, _elementwise, _fixed_batch, _reshaped, _rank_in_words, _too_small, _divisible, _kinds, _plain_numbers, _smaller_values,
     _missing, _stated_sizes, _silent_assertion,
 )  # fmt: skip
