@@ -1,7 +1,5 @@
 """The command line: reads options, starts the worker, renders, exits. Decides nothing about losses; no torch here."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Sequence
@@ -232,9 +230,12 @@ def _seconds(timeout: float) -> float:
 
 
 def _codes(option: str, values: Sequence[str] | None) -> tuple[str, ...]:
+    codes = [code.strip() for text in values or () for code in text.split(",") if code.strip()]
+    if not codes:
+        return ()
     from shapecheck.pages import check_codes
 
-    return check_codes(option, [code.strip() for text in values or () for code in text.split(",") if code.strip()])
+    return check_codes(option, codes)
 
 
 def _width() -> int:

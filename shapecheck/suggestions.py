@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from shapecheck import source
 from shapecheck.diagnosis import Diagnosis, Option, State
 from shapecheck.matching import Facts
 from shapecheck.messages import fill
@@ -77,6 +76,8 @@ def _run_without(case: Case, cause: Diagnosis, option: Option, fix: Fix, verifie
     if seen is None:
         return fix
     if seen.location is not None and seen.location.line is not None:
+        from shapecheck import source  # reads syntax trees, which only a softmax found needs
+
         line = source.without_call(seen.location.path, seen.location.line, seen.kind)
         fix = replace(fix, code=line) if line else fix
     proof = verifier.prove_without(seen, option, case.state)

@@ -218,7 +218,7 @@ def _is_hopeless(trial: Trial, model: nn.Module) -> bool:
     if lacking and lacking[1] in {type(module).__name__ for module in model.modules()}:
         return True
     lone_tensor = len(trial.call) == 1 and bool(lacking and lacking[1] == "Tensor")
-    return bool(trial.depth) and (lone_tensor or bool(_NO_GPU.search(text) or _OUTDATED.search(text)))
+    return (lone_tensor and trial.depth > 0) or bool(_NO_GPU.search(text) or _OUTDATED.search(text))
 
 
 def _grouped(trials: Iterable[Trial], most: int = 4) -> list[str]:

@@ -5,13 +5,16 @@ Because free sizes are distinct, a wrong size in a message is traced back to the
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import torch
+from torch import nn
 
 from shapecheck.probe.adjusting import (
+    LARGEST_SIZE,
     Failure,
     all_free,
     fixed,
@@ -27,7 +30,8 @@ from shapecheck.probe.adjusting import (
     usual,
 )
 from shapecheck.probe.candidates import Proposal, beside, parameters_of, with_dtype
-from shapecheck.probe.feeding import GROWING, Argument, positions, size_at
+from shapecheck.probe.feeding import GROWING, Argument, positions, resize, size_at
+from shapecheck.probe.leaves import leaves_of
 from shapecheck.probe.running import EmptyOutputError
 
 _TOO_SMALL = re.compile(
@@ -35,6 +39,7 @@ _TOO_SMALL = re.compile(
     r"Padding size should be less|more than 1 value|>= ?\d|at least|bigger|must be (greater|larger)|maximum size for tensor|"
     r"exceeds dimension size|smaller than|zero-size|0 elements|start out of range.*got -|length must be non-negative"
 )
+_STRETCHED = 8
 _DIVISIBLE = re.compile(r"divis|multiple|chunks|divide")
 
 
@@ -92,18 +97,34 @@ def _elementwise(failure: Failure) -> Iterator[Proposal]:
         *matching(failure, other, one, "sizes that must agree"),
     ]
     yield from proposals
+    yield from _shorter_beside(failure, one, other)
     yield from _powers_of_two(failure)
     if not proposals:
         yield from scaled(failure, one, other, "sizes that must agree")
         yield from scaled(failure, other, one, "sizes that must agree")
 
 
+def _shorter_beside(failure: Failure, one: int, other: int) -> Iterator[Proposal]:
+    """What stands beside the main input is stretched many times (frames to samples): fewer frames will do."""
+    if max(one, other) < _STRETCHED * min(one, other):
+        return
+    for position in positions(failure.call):
+        argument, steps = failure.call[position[0]], failure.sizes.steps
+        if (
+            position[0] != failure.main
+            and argument.label(position[1]) == "time"
+            and size_at(failure.call, position) > steps
+        ):
+            yield Proposal(resize(failure.call, [position], steps), -0.1, f"a shorter {argument.name}")
+
+
 def _powers_of_two(failure: Failure) -> Iterator[Proposal]:
     """Sizes that halve and double without remainder, different on each axis; small ones first for volumes."""
     free = failure.free()
-    if len(free) == 1:
-        for rank, size in enumerate((27, 81, 243, 9)):
-            yield Proposal(all_free(failure, [size]), 0.3 + 0.1 * rank, "a power of three")
+    strides = math.prod(leaf.stride[0] for leaf in leaves_of(failure.model) if isinstance(leaf, nn.Conv1d))
+    if len(free) == 1 and 2 < strides < LARGEST_SIZE // 2:
+        for times in (2, 1, 3):
+            yield Proposal(all_free(failure, [strides * times]), 0.05 * times, "a multiple of all strides")
     for rank, size in enumerate((16, 32, 64, 128)[0 if len(free) == 3 else 1 :] if free else ()):
         sizes = [size * factor for factor in range(1, len(free) + 1)]
         yield Proposal(all_free(failure, sizes), 0.1 + 0.1 * rank, "a multiple of a power of two")
