@@ -99,8 +99,11 @@ def probed(model: nn.Module, loss: Loss, asked: ModelCheck) -> tuple[Subject, Pr
     axis = axes.index("class") if "class" in axes else (1 if len(axes) > 1 and "unknown" in axes else None)
     output = replace(measure.spec_of(seen.output, axes, "model"), values=measure.output_values(seen.output, axis))
     tensors = {"output": output}
+    notes = seen.notes
     if asked.target is not None:
-        tensors["target"] = _bound(asked.target, seen.sizes)
+        sizes, more = _sizes_for_target(asked, seen)
+        tensors["target"] = _bound(asked.target, sizes)
+        notes = (*notes, *more)
     subject = Subject(
         loss=loss.name,
         tensors=tensors,
@@ -110,7 +113,7 @@ def probed(model: nn.Module, loss: Loss, asked: ModelCheck) -> tuple[Subject, Pr
         output_path=seen.output_path,
         observations=seen.observations,
         engine="real",
-        notes=(*seen.notes, UNMEASURED),
+        notes=(*notes, UNMEASURED),
     )
     return subject, seen
 
@@ -125,6 +128,31 @@ ROLE_OF_NAME = {
     "H": "height",
     "W": "width",
 }
+
+
+def _sizes_for_target(asked: ModelCheck, seen: Probe) -> tuple[Mapping[str, int], tuple[str, ...]]:
+    """What the names in --target stand for, and a note where that was a choice.
+
+    A name typed in --input is the input's size. Where nobody named the input, T, H and W are the output's own: labels
+    of a model with strides are mostly made for its output, and a wrong alarm would be worse than a note.
+    """
+    typed = {size for request in asked.inputs for size in request.shape if isinstance(size, str)}
+    sizes, ours, theirs = dict(seen.sizes), {}, {}
+    wanted = asked.target.shape if asked.target is not None else ()
+    for name in dict.fromkeys(size for size in wanted if isinstance(size, str)):
+        role = ROLE_OF_NAME.get(name)
+        if name in typed or role in (None, "batch", "class") or seen.axes.count(role) != 1:
+            continue
+        size = seen.output.shape[seen.axes.index(role)]
+        if sizes.get(name, size) != size:
+            ours[name], theirs[name] = size, sizes[name]
+        sizes[name] = size
+    if not ours:
+        return sizes, ()
+    taken, not_taken = (", ".join(f"{name} {size}" for name, size in each.items()) for each in (ours, theirs))
+    return sizes, (
+        f"--target is read with the output's {taken}; the input has {not_taken}, name it in --input if that is meant",
+    )
 
 
 def _bound(target: TensorSpec, sizes: Mapping[str, int]) -> TensorSpec:

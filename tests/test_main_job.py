@@ -89,3 +89,32 @@ def test_networks_of_strangers(path: Path) -> None:
     assert {finding.code for finding in result.findings} == set(expected["codes"])
     executed = [fix for finding in result.findings for fix in finding.fixes if fix.verified == "executed"]
     assert bool(executed) == bool(expected["codes"])
+
+
+STRIDED = """
+from torch import nn
+
+class Patches(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cut = nn.Conv2d(3, 4, 2, stride=2)
+
+    def forward(self, image):
+        return self.cut(image)
+"""
+
+
+@pytest.mark.parametrize(
+    ("inputs", "codes"),
+    [((), []), (("N,3,H,W",), ["SC106"])],
+    ids=["named by nobody, H and W are the output's", "named in --input, they are the input's"],
+)
+def test_names_in_the_target(inputs: tuple[str, ...], codes: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "patches.py"
+    file.write_text(STRIDED, encoding="utf-8")
+    given = [word for item in inputs for word in ("--input", item)]
+    command = [sys.executable, "-m", "shapecheck", f"{file}:Patches", "-l", "cross_entropy", "-t", "N,H,W", *given]
+    done = subprocess.run([*command, "--format", "json"], cwd=ROOT, capture_output=True, text=True, check=False)
+    (check,) = json.loads(done.stdout)["checks"]
+    assert [finding["code"] for finding in check["findings"]] == codes
+    assert any("--target" in note for note in check["notes"]) == (not codes)
