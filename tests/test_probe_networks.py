@@ -28,7 +28,7 @@ def _module(name: str) -> ModuleType:
     return module
 
 
-HOMES = [_module(f"probe_{name}") for name in ("audio", "sequences", "images", "others")]
+HOMES = [_module(f"probe_{name}") for name in ("audio", "sequences", "images", "others", "strangers")]
 
 
 def _model(name: str) -> nn.Module:
@@ -144,6 +144,22 @@ AXES = {
     "ChannelsLastSeg": "batch height width class",
     "Forecast": "batch unknown unknown",
     "MultiHead": "batch unknown unknown",
+    # strangers
+    "AuxiliaryWaveNet": "batch time class",
+    "UpsampledWaveNet": "batch time class",
+    "JoinedWaveNet": "batch class time",
+    "FramesToSamples": "batch time class",
+    "MaskedStages": "unknown batch class time",
+    "AssertingPose": "batch class time",
+    "OwnWords": "batch class time",
+    "CutToLength": "batch class time",
+    "WholeFrames": "batch time class",
+    "SpectrogramRows": "batch time class",
+    "AttentionColumn": "batch class",
+    "OneLength": "batch class time",
+    "DeepValid": "batch class time",
+    "FixedView": "batch class",
+    "WideWaveNet": "batch class time",
 }
 
 
@@ -201,6 +217,37 @@ def test_a_model_that_always_fails_says_where_and_what_to_type() -> None:
     assert error.hint is not None
     assert "no such thing as an input" in error.hint
     assert "--input" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "hint"),
+    [
+        ("OnlyOnGpu", "CUDA", "device=x.device"),
+        ("Misspelt", "no attribute 'convv'", "other inputs would not change that"),
+    ],
+)
+def test_what_no_input_can_mend_is_said_at_once(name: str, words: str, hint: str) -> None:
+    with pytest.raises(ModelError) as raised:
+        _probed(name)
+    error = raised.value
+    assert error.code == "SC905"
+    assert f"{name} fails on x" in error.message
+    assert words in error.message
+    assert error.hint is not None
+    assert hint in error.hint
+    assert error.location is not None
+    assert error.location.path.endswith("probe_strangers.py")
+
+
+def test_an_input_beside_the_main_one_is_laid_out_for_the_layer_it_enters() -> None:
+    x, h = _probed("AuxiliaryWaveNet").inputs
+    assert h.shape == (x.shape[0], 28, x.shape[1])
+
+
+def test_frames_stay_few_where_they_are_stretched_to_samples() -> None:
+    x, mels = _probed("FramesToSamples").inputs
+    assert x.shape[1] == 30 * (mels.shape[2] - 4)
+    assert mels.shape[2] < 20
 
 
 def test_a_class_count_does_not_turn_up_as_another_size() -> None:

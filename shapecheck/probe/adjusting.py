@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import torch
 from torch import nn
 
-from shapecheck.probe.candidates import Proposal, beside, parameters_of, with_dtype
-from shapecheck.probe.feeding import GROWING, Argument, Call, Position, main_index, positions, resize, size_at
-from shapecheck.probe.layouts import generic, tensor
+from shapecheck.probe.candidates import Proposal, beside, parameters_of
+from shapecheck.probe.failure import Failure, put
+from shapecheck.probe.feeding import GROWING, Argument, Call, Position, positions, resize, size_at
 from shapecheck.probe.leaves import leaves_of
-from shapecheck.probe.running import Trial
-from shapecheck.probe.sizing import Sizes, next_prime, size_hints
+from shapecheck.probe.ranks import ranked
+from shapecheck.probe.sizing import next_prime, size_hints
 
 LARGEST_SIZE = 70_000
 _SPARE_STEPS = 100
@@ -24,43 +23,6 @@ _USUAL = {
     2: (32, 28, 224, 64, 128, 256, 96, 84, 48, 299, 227, 112, 160, 192, 384, 512, 16, 40, 100, 105),
     3: (16, 32, 64, 96, 128),
 }
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A failed run and what the repairs need beside it."""
-
-    trial: Trial
-    model: nn.Module
-    sizes: Sizes
-
-    @property
-    def call(self) -> Call:
-        return self.trial.call
-
-    @property
-    def main(self) -> int:
-        return main_index(self.call)
-
-    @property
-    def text(self) -> str:
-        return f"{self.trial.error}\n{self.trial.wanted}" if self.trial.wanted else str(self.trial.error)
-
-    @property
-    def blamed(self) -> tuple[int, ...]:
-        """The arguments the failed operation worked on; the main one where that is not known."""
-        return self.trial.blamed or (self.main,)
-
-    @property
-    def beside(self) -> list[int]:
-        """Those of them that are not the main one, nor a state, whose shape is known."""
-        return [i for i in self.trial.blamed if i != self.main and self.call[i].kind in ("float", "int", "bool")]
-
-    def free(self) -> list[Position]:
-        """The axes of the main input that may grow."""
-        argument = self.call[self.main]
-        labelled = [axis for axis in range(len(argument.shape)) if argument.label(axis) in GROWING]
-        return [(self.main, axis) for axis in labelled]
 
 
 def scaled(failure: Failure, got: int, want: int, why: str) -> Iterator[Proposal]:
@@ -128,14 +90,6 @@ def resized_alike(call: Call, position: Position, size: int) -> Call:
     return resize(call, [position, *alike], size)
 
 
-def put(failure: Failure, index: int, argument: Argument, cost: float, why: str) -> Proposal:
-    old = failure.call[index]
-    argument = replace(argument, keyword=old.keyword)
-    dtype = old.dtype if old.kind == "float" else torch.get_default_dtype()
-    argument = with_dtype(argument, dtype)
-    return Proposal((*failure.call[:index], argument, *failure.call[index + 1 :]), cost, why)
-
-
 def matching(failure: Failure, old: int, new: int, why: str, pinned: bool = False) -> Iterator[Proposal]:
     """Every axis (and index range) of size `old` becomes `new`: all of them, then one at a time.
 
@@ -165,80 +119,6 @@ def fixed(call: Call, where: list[Position], size: int) -> Call:
         label = changed[index].label(axis)
         changed[index] = changed[index].resized(axis, size, label if label == "batch" else "")
     return tuple(changed)
-
-
-def reranked(failure: Failure, change: int) -> Iterator[Proposal]:
-    """What is to blame with more or fewer axes."""
-    for index in failure.blamed:
-        if index == failure.main:
-            yield from ranked(failure, change)
-        elif index in failure.beside:
-            yield from refitted(failure, index, len(failure.call[index].shape) + change)
-
-
-def ranked(failure: Failure, change: int) -> Iterator[Proposal]:
-    """The main input with more or fewer axes."""
-    argument = failure.call[failure.main]
-    sizes, rank = failure.sizes, len(argument.shape) + change
-    head, label = argument.shape[:1], argument.labels[:1]
-    options: list[tuple[tuple[int, ...], tuple[str, ...]]] = []
-    if rank == 1:
-        options = [(head, label)]
-    elif rank == 2 and change < 0:
-        options = [((*head, argument.shape[-1]), (*label, argument.label(len(argument.shape) - 1)))]
-        options += [((*head, argument.shape[1]), (*label, argument.label(1)))]
-    elif rank == 3 and change > 0:
-        last = argument.shape[-1:]
-        options = [
-            ((*head, sizes.steps, *last), (*label, "time", "")),
-            ((*head, *last, sizes.samples), (*label, "", "time")),
-        ]
-    elif rank == 3 and len(argument.shape) > 1:
-        options = [((*head, argument.shape[1], sizes.samples), (*label, "", "time"))]
-        options += (
-            [((*head, *argument.shape[-2:]), (*label, *argument.labels[-2:]))] if len(argument.labels) > 2 else []
-        )
-    elif rank == 4 and len(argument.shape) > 1:
-        space = (sizes.height, sizes.width)
-        for channels in dict.fromkeys((argument.shape[1], 1, 3)):
-            options.append(((*head, channels, *space), (*label, "", "height", "width")))
-    elif rank == 5 and len(argument.shape) > 1:
-        clip = (sizes.steps, argument.shape[1] if len(argument.shape) == 4 else 3, sizes.height, sizes.width)
-        options = [((*head, *clip), (*label, "time", "", "height", "width"))]
-    for number, (shape, labels) in enumerate(options):
-        yield put(
-            failure, failure.main, replace(argument, shape=shape, labels=labels), 0.2 + 0.05 * number, f"{rank} axes"
-        )
-    for number, layout in enumerate(generic(sizes, rank)):
-        yield put(failure, failure.main, replace(layout, name=argument.name), 0.5 + 0.05 * number, f"{rank} axes")
-
-
-def aligned(failure: Failure, layout: Argument, index: int) -> Argument:
-    """A layout for the argument `index` with the main input's batch and time."""
-    main, name = failure.call[failure.main], failure.call[index].name
-    sizes = {main.label(axis): size for axis, size in reversed(list(enumerate(main.shape)))}
-    shape = tuple(
-        sizes.get(label, size) if label else size for size, label in zip(layout.shape, layout.labels, strict=True)
-    )
-    return replace(layout, name=name, shape=shape)
-
-
-def refitted(failure: Failure, index: int, rank: int) -> Iterator[Proposal]:
-    """The argument `index`, which stands beside the main one, with so many axes."""
-    argument, main, sizes = failure.call[index], failure.call[failure.main], failure.sizes
-    fixed = [size for axis, size in enumerate(argument.shape) if not argument.label(axis)]
-    width = fixed[-1] if fixed else 1
-    options = {
-        1: [tensor(sizes)],
-        2: [tensor(sizes, time=sizes.steps), tensor(sizes, first=width)],
-        3: [tensor(sizes, first=width, time=sizes.steps), tensor(sizes, time=sizes.steps, last=width)],
-        4: [tensor(sizes, first=width, height=sizes.height, width=sizes.width)],
-    }.get(rank, [])
-    kind = "float" if argument.kind == "int" and rank > 2 else argument.kind
-    same = [main] if len(main.shape) == rank else []
-    for number, option in enumerate([*options, *same]):
-        layout = replace(aligned(failure, option, index), kind=kind, high=argument.high)
-        yield put(failure, index, layout, 0.05 + 0.1 * number, f"{argument.name} with {rank} axes")
 
 
 def grown(failure: Failure) -> Iterator[Proposal]:

@@ -155,10 +155,12 @@ def roles(call: Call, shape: tuple[int, ...], free: Sequence[Free], evidence: Ev
     for axis in [axis for axis, name in enumerate(named) if name == "batch"][1:]:
         named[axis] = "unknown"  # samples against samples: which side is which is not measured
     open_axes = [axis for axis, name in enumerate(named) if name is None]
+    series = [axis for axis in open_axes if shape[axis] != evidence.last_width]
+    if evidence.last_is_series and len(shape) == 3 and len(series) == 1 and "batch" in named and "time" not in named:
+        named[series[0]] = "time"  # of a length that the model cuts to
+        open_axes.remove(series[0])
     for axis, role in _left(open_axes, shape, evidence).items():
         named[axis] = role
-    if evidence.last_is_series and sorted(map(str, named)) == ["batch", "class", "unknown"]:
-        named[named.index("unknown")] = "time"  # of a length that the model cuts to
     return tuple(name or "unknown" for name in named)
 
 

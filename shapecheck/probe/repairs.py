@@ -11,14 +11,9 @@ from dataclasses import replace
 from torch import nn
 
 from shapecheck.probe.adjusting import (
-    Failure,
-    aligned,
     matching,
     mobile,
     other_guesses,
-    put,
-    ranked,
-    refitted,
     resized_alike,
     scaled,
     scaled_alone,
@@ -26,9 +21,11 @@ from shapecheck.probe.adjusting import (
     usual,
 )
 from shapecheck.probe.candidates import Proposal
+from shapecheck.probe.failure import Failure, put
 from shapecheck.probe.feeding import positions, resize, size_at
 from shapecheck.probe.layouts import layouts
 from shapecheck.probe.leaves import LeafMismatchError
+from shapecheck.probe.ranks import aligned, ranked, refitted
 from shapecheck.probe.sizing import prime_below
 from shapecheck.probe.wording import from_words
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from torch import nn
 
 from shapecheck.errors import ModelError
-from shapecheck.probe.adjusting import LARGEST_SIZE, Failure, resized_alike
+from shapecheck.probe.adjusting import LARGEST_SIZE, resized_alike
 from shapecheck.probe.candidates import Proposal, initial
+from shapecheck.probe.failure import Failure
 from shapecheck.probe.feeding import Argument, Call, Position, main_index, positions, resize, size_at, total_bytes
 from shapecheck.probe.layouts import layouts
 from shapecheck.probe.leaves import LeafMismatchError
