@@ -115,10 +115,14 @@ def without_call(path: str, line: int, name: str) -> str | None:
     found = [node for node in ast.walk(tree) if isinstance(node, _SIMPLE) and _spans(node, line)] if tree else []
     if not found:
         return None
-    statement = copy.deepcopy(min(found, key=lambda node: (node.end_lineno or 0) - node.lineno))
+    original = min(found, key=lambda node: (node.end_lineno or 0) - node.lineno)
     changed = _LeaveOut(name)
-    text = ast.unparse(changed.visit(statement))
-    return text if changed.count == 1 else None
+    statement = changed.visit(copy.deepcopy(original))
+    if changed.count != 1:
+        return None
+    if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == ast.unparse(statement.value):
+        return f"# delete this line: {ast.unparse(original)}"
+    return ast.unparse(statement)
 
 
 _SIMPLE = (ast.Return, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr)
@@ -141,6 +145,9 @@ class _LeaveOut(ast.NodeTransformer):
         if self.name[:7] not in called.lower() or "log" in called.lower():
             return node
         self.count += 1
+        named = next((keyword.value for keyword in node.keywords if keyword.arg == "input"), None)
+        if named is not None:
+            return named
         if isinstance(node.func, ast.Attribute) and not self._takes_its_value(node):
             return node.func.value
         return node.args[0] if node.args else node
