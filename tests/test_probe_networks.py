@@ -160,6 +160,7 @@ AXES = {
     "DeepValid": "batch class time",
     "FixedView": "batch class",
     "WideWaveNet": "batch class time",
+    "ModulatedTCN": "batch unit time",
 }
 
 

@@ -63,6 +63,12 @@ def parameters_of(model: nn.Module) -> tuple[list[inspect.Parameter], list[inspe
     return required, [p for p in named if p.default is not p.empty]
 
 
+def ungiven(model: nn.Module, call: Call) -> list[inspect.Parameter]:
+    """Optional parameters of `forward` that are None unless they are given, and are not."""
+    given = {argument.name for argument in call if argument.is_tensor}
+    return [p for p in parameters_of(model)[1] if p.default is None and p.name not in given]
+
+
 def initial(model: nn.Module, sizes: Sizes) -> Iterator[Proposal]:
     """First guesses for all required parameters, or for the first optional one if none is required."""
     required, optional = parameters_of(model)

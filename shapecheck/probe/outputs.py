@@ -57,7 +57,7 @@ def pick(output: Any, requested: str | None, states: Iterable[torch.Tensor] = ()
     """
     found = pieces(output)
     if not found:
-        raise ModelError(f"the model returned {_named(output)}, which holds no tensor", _RETURN_HINT, code="SC908")
+        raise ModelError(f"the model returned {named(output)}, which holds no tensor", RETURN_HINT, code="SC908")
     piece = _requested(found, requested) if requested else _plain(found, list(states), call)
     if piece is None:
         raise ModelError(
@@ -74,7 +74,7 @@ def pick(output: Any, requested: str | None, states: Iterable[torch.Tensor] = ()
     return piece
 
 
-_RETURN_HINT = "return the prediction as a tensor, or in a tuple, dict or dataclass"
+RETURN_HINT = "return the prediction as a tensor, or in a tuple, dict or dataclass"
 
 
 def _walk(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], torch.Tensor]]:
@@ -171,5 +171,5 @@ def _choices(found: list[Piece]) -> str:
     return f"choose one:\n{lines}{more}"
 
 
-def _named(output: Any) -> str:
+def named(output: Any) -> str:
     return "None" if output is None else f"a {type(output).__name__}"

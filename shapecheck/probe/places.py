@@ -8,6 +8,7 @@ import sysconfig
 from collections.abc import Iterable
 from functools import cache
 from types import FrameType
+from typing import Any
 
 import torch
 
@@ -43,6 +44,12 @@ def raised_at(error: BaseException) -> Location | None:
 def calling_line() -> Location | None:
     """The innermost line of the user's code that is running now."""
     return _innermost(_outwards(sys._getframe(1)))
+
+
+def defined_at(function: Any) -> Location | None:
+    """Where a function or method of the user's starts."""
+    code = getattr(function, "__code__", None)
+    return Location(_shown(code.co_filename), code.co_firstlineno) if code and distance(code.co_filename) == 0 else None
 
 
 def _outwards(frame: FrameType | None) -> Iterable[tuple[str, int]]:

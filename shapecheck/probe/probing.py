@@ -23,6 +23,7 @@ from shapecheck.probe.candidates import parameters_of
 from shapecheck.probe.feeding import Argument, Call, feed, main_index
 from shapecheck.probe.leaves import Recorder, describe, leaves_of, watched
 from shapecheck.probe.outputs import Piece, at, pick
+from shapecheck.probe.places import defined_at
 from shapecheck.probe.running import Runner, Trial, has_nan
 from shapecheck.probe.search import Search, dtype_name, find, first_line, shown
 from shapecheck.probe.sizing import Sizes, sizes_for
@@ -103,12 +104,20 @@ def probe(model: nn.Module, requests: Sequence[InputRequest], output_path: str |
         )
         recorder.checking = False
         runner.deadline += hints.budget_seconds / 2
-        piece = pick(found.trial.output, output_path, found.trial.states, found.trial.call)
+        piece = _picked(model, found.trial, output_path)
         evidence = evidence_of(model, piece.tensor, found.trial.arrivals, hints.loss, hints.classes)
         call = labelled(found.trial.call, found.trial.arrivals)
         named = name_axes(runner, call, piece.path, piece.tensor, found.trial.arrivals, evidence, sizes, found.keeps)
         final = _final(runner, named.call, piece)
     return _probe_of(model, found, named, piece, final)
+
+
+def _picked(model: nn.Module, trial: Trial, output_path: str | None) -> Piece:
+    try:
+        return pick(trial.output, output_path, trial.states, trial.call)
+    except ModelError as error:
+        error.location = error.location or defined_at(model.forward)
+        raise
 
 
 def _settled(model: nn.Module) -> nn.Module:

@@ -12,11 +12,11 @@ from shapecheck.probe.layouts import generic, tensor
 
 
 def reranked(failure: Failure, change: int) -> Iterator[Proposal]:
-    """What is to blame with more or fewer axes."""
-    for index in failure.blamed:
+    """What is to blame with more or fewer axes; where that is not known, any argument may be."""
+    for index in failure.trial.blamed or range(len(failure.call)):
         if index == failure.main:
             yield from ranked(failure, change)
-        elif index in failure.beside:
+        elif failure.call[index].kind in ("float", "int", "bool"):
             yield from refitted(failure, index, len(failure.call[index].shape) + change)
 
 

@@ -21,7 +21,7 @@ from shapecheck.probe.assertions import wanted
 from shapecheck.probe.blame import Blame, Sources
 from shapecheck.probe.feeding import Call, batch_of, feed
 from shapecheck.probe.leaves import RECURRENT, Arrival, LeafMismatchError, Recorder
-from shapecheck.probe.outputs import at, pieces
+from shapecheck.probe.outputs import at, named, pieces
 from shapecheck.probe.places import raised_at
 from shapecheck.probe.state import Guard, seed
 from shapecheck.probe.valueless import Shapes, output_shapes, shapes_of
@@ -34,8 +34,8 @@ class EmptyOutputError(Exception):
     """The model ran, but every tensor it returned is empty."""
 
 
-class DoubtfulOutputError(Exception):
-    """The model ran, but returned no tensor, or none without NaN."""
+class TensorlessOutputError(Exception):
+    """The model ran, but returned no tensor."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class Runner:
 def _refuse_nothing(output: Any) -> None:
     tensors = [piece.tensor for piece in pieces(output)]
     if not tensors:
-        raise DoubtfulOutputError("the model returned no tensor")
+        raise TensorlessOutputError(f"the model returned {named(output)}, which holds no tensor")
     if not any(tensor.numel() for tensor in tensors):
         raise EmptyOutputError(f"the output is empty: shape {tuple(tensors[0].shape)}")
 

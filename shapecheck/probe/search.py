@@ -12,15 +12,18 @@ from dataclasses import dataclass, field, replace
 from torch import nn
 
 from shapecheck.errors import ModelError
-from shapecheck.probe.adjusting import LARGEST_SIZE, resized_alike
-from shapecheck.probe.candidates import Proposal, initial
+from shapecheck.probe.adjusting import LARGEST_SIZE
+from shapecheck.probe.candidates import Proposal, initial, ungiven
 from shapecheck.probe.failure import Failure
-from shapecheck.probe.feeding import Argument, Call, Position, main_index, positions, resize, size_at, total_bytes
+from shapecheck.probe.feeding import Argument, Call, positions, size_at, total_bytes
 from shapecheck.probe.layouts import layouts
 from shapecheck.probe.leaves import LeafMismatchError
+from shapecheck.probe.outputs import RETURN_HINT
+from shapecheck.probe.places import defined_at
 from shapecheck.probe.repairs import repairs
-from shapecheck.probe.running import SLOW, Runner, Trial, has_nan
-from shapecheck.probe.sizing import Sizes, next_prime, sizes_for
+from shapecheck.probe.running import Runner, TensorlessOutputError, Trial, has_nan
+from shapecheck.probe.shortening import shortened
+from shapecheck.probe.sizing import Sizes, sizes_for
 
 MOST_TRIES = 150
 _AFTER_DOUBT = 20
@@ -31,9 +34,6 @@ _NO_GPU = re.compile(r"not compiled with CUDA|No CUDA GPUs|no NVIDIA driver")
 _OUTDATED = re.compile(r"Legacy autograd function")
 _ON_CPU = "a check runs on the CPU: make new tensors where the input is, with device=x.device instead of .cuda()"
 _BORING = 0.1
-_SPARE = 100
-_MOST_CUTS = 6
-_SMALL_BATCH = 3
 _SAME_ERROR = 40
 
 
@@ -52,6 +52,7 @@ class Search:
     failures: Counter[object] = field(default_factory=Counter)
     doubtful: Trial | None = None
     hopeless: Trial | None = None
+    tensorless: Trial | None = None
     entered: bool = False
     pushed: int = 0
 
@@ -81,6 +82,9 @@ class Search:
                 if accept(trial):
                     return trial
                 self.doubtful = self.doubtful or trial
+                patience = min(patience, len(self.trials) + _AFTER_DOUBT)
+            elif isinstance(trial.error, TensorlessOutputError):
+                self.tensorless = self.tensorless or trial
                 patience = min(patience, len(self.trials) + _AFTER_DOUBT)
             elif _is_hopeless(trial, self.runner.model):
                 self.hopeless = self.doubtful or trial
@@ -113,59 +117,8 @@ def find(runner: Runner) -> Trial:
     trial = search.go(initial(runner.model, search.sizes), lambda trial: not has_nan(trial.output))
     if trial is None:
         raise _not_found(runner.model, search)
-    return _shortened(runner, trial, search)
-
-
-def _shortened(runner: Runner, trial: Trial, search: Search) -> Trial:
-    """A slow long sequence cut down towards the shortest the model takes: every later run gains by it."""
-    if trial.seconds < SLOW or not trial.call:
-        return trial
-    main = main_index(trial.call)
-    axes = [axis for axis in range(len(trial.call[main].shape)) if trial.call[main].label(axis) == "time"]
-    batch = [p for p in positions(trial.call) if trial.call[p[0]].label(p[1]) == "batch"]
-    small = resize(trial.call, batch, _SMALL_BATCH)
-    if len(axes) != 1:
-        return _sound(runner, small) or trial
-    position = (main, axes[0])
-    least, works = _too_short(search, small, position), size_at(small, position)
-    shortest = (
-        _sound(runner, resized_alike(small, position, search.sizes.steps))
-        if least < search.sizes.steps < works
-        else None
-    )
-    if shortest is not None:
-        return shortest
-    runner.quicken(trial)
-    cut = _cut(runner, small, position, max(least, search.sizes.steps))
-    return trial if cut == trial.call else _sound(runner, cut) or trial
-
-
-def _sound(runner: Runner, call: Call) -> Trial | None:
-    trial = runner.run(call)
-    return trial if trial.worked and not has_nan(trial.output) else None
-
-
-def _too_short(search: Search, call: Call, position: Position) -> int:
-    """The longest size below the one that works that failed, or one."""
-    rank = len(call[position[0]].shape)
-    failed = [t.call for t, _ in search.trials if not t.worked and t.call]
-    sizes = [size_at(c, position) for c in failed if len(c) > position[0] and len(c[position[0]].shape) == rank]
-    return max((size for size in sizes if size < size_at(call, position)), default=1)
-
-
-def _cut(runner: Runner, call: Call, position: Position, fails: int) -> Call:
-    """The call with one axis, and those that must be as long, halved as often as it still runs."""
-    works = size_at(call, position)
-    for _ in range(_MOST_CUTS):
-        middle = next_prime((fails + works) // 2)
-        if works - fails < max(_SPARE, works // 20) or middle >= works:
-            break
-        shorter = resized_alike(call, position, middle)
-        if runner.shapes(shorter):
-            call, works = shorter, middle
-        else:
-            fails = middle
-    return call
+    failed = [other.call for other, _ in search.trials if not other.worked and other.call]
+    return shortened(runner, trial, failed, search.sizes.steps)
 
 
 def _key(call: Call) -> object:
@@ -184,6 +137,8 @@ def _is_sane(call: Call) -> bool:
 
 def _not_found(model: nn.Module, search: Search) -> ModelError:
     tried, hopeless = len(search.trials), search.hopeless
+    if search.tensorless is not None:
+        return ModelError(str(search.tensorless.error), RETURN_HINT, code="SC908", location=defined_at(model.forward))
     if hopeless is not None:
         words = first_line(hopeless.error, hopeless.wanted)
         hint = (
@@ -217,7 +172,7 @@ def _is_hopeless(trial: Trial, model: nn.Module) -> bool:
         return True
     lacking = re.match(r"'(\w+)' object has no attribute", text) if isinstance(error, AttributeError) else None
     if lacking and lacking[1] in {type(module).__name__ for module in model.modules()}:
-        return True
+        return not ungiven(model, trial.call)
     lone_tensor = len(trial.call) == 1 and bool(lacking and lacking[1] == "Tensor")
     return (lone_tensor and trial.depth > 0) or bool(_NO_GPU.search(text) or _OUTDATED.search(text))
 

@@ -87,10 +87,18 @@ def _elementwise(failure: Failure) -> Iterator[Proposal]:
     shorter = list(_shorter_beside(failure, one, other))
     yield from shorter
     yield from (replace(proposal, cost=proposal.cost + (_LATER if shorter else 0.0)) for proposal in proposals)
+    yield from _spread_out(failure, (one, other))
     yield from _powers_of_two(failure)
     if not proposals:
         yield from scaled(failure, one, other, "sizes that must agree")
         yield from scaled(failure, other, one, "sizes that must agree")
+
+
+def _spread_out(failure: Failure, sizes: tuple[int, int]) -> Iterator[Proposal]:
+    """What stands beside the main input may be one for all steps, and is then the same for each."""
+    for position in positions(failure.call):
+        if position[0] != failure.main and position[1] and size_at(failure.call, position) in sizes:
+            yield Proposal(fixed(failure.call, [position], 1), 0.1, "the same for all steps")
 
 
 def _shorter_beside(failure: Failure, one: int, other: int) -> Iterator[Proposal]:

@@ -143,7 +143,7 @@ def _missing(failure: Failure) -> Iterator[Proposal]:
     given = {argument.name for argument in failure.call}
     main = failure.call[failure.main]
     none = isinstance(failure.trial.error, (AttributeError, TypeError, AssertionError)) and re.search(
-        "None|^$", failure.text
+        r"None|^$|^'\w+' object has no attribute", failure.text
     )
     for parameter in optional:
         named = re.search(rf"\b{re.escape(parameter.name)}\b", failure.text)

@@ -243,3 +243,21 @@ class Misspelt(nn.Module):
 
     def forward(self, x):
         return self.convv(x)
+
+
+class ModulatedTCN(nn.Module):
+    """An effect whose settings, (N, 1, 2), stand in an optional argument; but without them a layer is missing."""
+
+    def __init__(self, settings: int = 2) -> None:
+        super().__init__()
+        self.conv, self.out = nn.Conv1d(1, 16, 13), nn.Conv1d(16, 1, 1)
+        self.film = nn.Sequential(nn.Linear(settings, 8), nn.ReLU(), nn.Linear(8, 32))
+
+    def forward(self, x, p=None):
+        x = self.conv(x)
+        if p is None:
+            x = self.norm(x)
+        else:
+            scale, shift = self.film(p).permute(0, 2, 1).chunk(2, 1)
+            x = x * scale + shift
+        return self.out(torch.relu(x))
