@@ -87,7 +87,7 @@ def check_tensors(
     output_spec = replace(measure.spec_of(scores), values=measure.output_values(scores, axis))
     specs = {"output": output_spec, "target": measure.target_facts(labels, tuple(scores.shape))}
     arguments = checked(rule, _plain_arguments(loss_args))
-    subject = Subject(rule.name, specs, arguments, name=rule.name, engine="real")
+    subject = Subject(rule.name, specs, arguments, name=rule.name, location=_caller(), engine="real")
     return Report((check_subject(subject, rule, TorchJudge()),), __version__)
 
 

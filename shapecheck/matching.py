@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from shapecheck.conditions import compile_condition
@@ -127,8 +126,8 @@ def judge(loss: Loss, tensors: Mapping[str, Facts], arguments: Mapping[str, Any]
             broken = tuple(
                 requirement
                 for requirement in loss.requires
-                if (not requirement.where or _condition(requirement.where)(env) is True)
-                and _condition(requirement.that)(env) is False
+                if (not requirement.where or compile_condition(requirement.where)(env) is True)
+                and compile_condition(requirement.that)(env) is False
             )
             return Verdict(signature, bounds, broken, env)
     return Verdict(None, {}, (), environment(tensors, arguments, {}, None))
@@ -146,11 +145,6 @@ def environment(
     return env
 
 
-@cache
-def _condition(text: str) -> Any:
-    return compile_condition(text)
-
-
 def holds(condition: str, env: Mapping[str, Any]) -> bool:
     """Whether a condition is certainly true; an empty one is."""
-    return not condition or _condition(condition)(env) is True
+    return not condition or compile_condition(condition)(env) is True

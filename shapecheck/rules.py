@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from shapecheck import yamls
 from shapecheck.conditions import compile_condition
@@ -225,7 +225,6 @@ LOSS_KEYS = (
     "contiguous",
 )  # fmt: skip
 FAMILY_KEYS = ("family", "readings", "requires", "rules")
-Item = TypeVar("Item")
 
 
 @cache

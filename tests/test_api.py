@@ -287,3 +287,11 @@ def test_no_tensors(arguments: dict[str, Any], message: str) -> None:
 def test_importing_the_package_imports_no_torch(tmp_path: Path) -> None:
     code = "import sys, shapecheck; shapecheck.check; shapecheck.Report; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, timeout=60)
+
+
+def test_the_place_of_check_tensors_is_the_line_that_called_it() -> None:
+    report = shapecheck.check_tensors(torch.randn(8, 5), torch.randint(5, (8,)))
+    location = report.checks[0].location
+    assert location is not None
+    assert location.path.endswith("test_api.py")
+    assert location.line == test_the_place_of_check_tensors_is_the_line_that_called_it.__code__.co_firstlineno + 1
