@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from shapecheck.errors import Location, UserError, did_you_mean
-from shapecheck.keywords import checked
+from shapecheck.keywords import checked, tensor_name
 from shapecheck.report import Report
 from shapecheck.rules import Loss, load_loss
 from shapecheck.spec_files import class_count
@@ -75,20 +75,36 @@ def check_tensors(
         raise UserError(f"tensors is a {type(tensors).__name__}, not a mapping", 'write tensors={"output": output}')
     pairs = {"output": output, "target": target}
     given = {**{key: value for key, value in pairs.items() if value is not None}, **(tensors or {})}
-    for name, value in given.items():
-        if name not in rule.tensors:
-            raise UserError(f"{rule.name} takes no tensor {name!r}", did_you_mean(str(name), rule.tensors))
-        _require_tensor(name, value)
+    given |= {name: loss_args.pop(name) for name in list(loss_args) if tensor_name(name, rule) not in (None, *given)}
+    specs = _measured(rule, given)
     for name in rule.tensors:
-        if name not in given:
+        if name not in specs and (name == rule.target or rule.tensors[name].assume is None):
             raise UserError(f"{rule.name} needs the tensor {name!r}", f"it takes: {', '.join(rule.tensors)}")
-    scores, labels = given["output"], given["target"]
-    axis = 1 if scores.dim() > 1 else 0
-    output_spec = replace(measure.spec_of(scores), values=measure.output_values(scores, axis))
-    specs = {"output": output_spec, "target": measure.target_facts(labels, tuple(scores.shape))}
-    arguments = checked(rule, _plain_arguments(loss_args))
-    subject = Subject(rule.name, specs, arguments, name=rule.name, location=_caller(), engine="real")
+    plain = {
+        name: measure.keyword_facts(value) if hasattr(value, "dtype") else value for name, value in loss_args.items()
+    }
+    subject = Subject(rule.name, specs, plain, name=rule.name, location=_caller(), engine="real")
     return Report((check_subject(subject, rule, TorchJudge()),), __version__)
+
+
+def _measured(rule: Loss, given: Mapping[str, Any]) -> dict[str, TensorSpec]:
+    """What can be measured of each tensor, by the contract's names. Raises UserError for what is none of its tensors."""
+    from shapecheck import measure
+
+    specs: dict[str, TensorSpec] = {}
+    values = {}
+    for name, value in given.items():
+        known = tensor_name(str(name), rule)
+        if known is None:
+            raise UserError(f"{rule.name} takes no tensor {name!r}", did_you_mean(str(name), rule.tensors))
+        number = measure.number_facts(value)
+        if number is not None and number.python in rule.tensors[known].python:
+            specs[known] = number
+        else:
+            _require_tensor(str(name), value)
+            values[known] = value
+    shape = tuple(values[rule.output].shape) if rule.output in values else ()
+    return specs | {name: measure.tensor_facts(value, rule, name, shape) for name, value in values.items()}
 
 
 def _require_model(model: Any) -> None:

@@ -9,17 +9,19 @@ import torch
 import torch.nn.functional as F
 
 from shapecheck.diagnosis import State
-from shapecheck.matching import Facts
-from shapecheck.oracle import SEED, Tensors, weights
+from shapecheck.matching import Facts, result_names
+from shapecheck.oracle import Tensors, call_loss, weights
+from shapecheck.samples import SEED
 
 
 def attention_for(after: State, tensors: Tensors) -> torch.nn.Linear | None:
     """The pooling layer of a fix that has one, for the features that reach it."""
-    calls = after.calls.get("output", ())
+    output = after.loss.output
+    calls = after.calls.get(output, ())
     place = next((index for index, call in enumerate(calls) if call.kind == "attention"), None)
     if place is None:
         return None
-    pooled = tensors["output"].detach()
+    pooled = tensors[output].detach()
     for call in calls[:place]:
         pooled = call.run(pooled, tensors, F)
     features = pooled.shape[-1]
@@ -36,9 +38,8 @@ def attention_for(after: State, tensors: Tensors) -> torch.nn.Linear | None:
 def fixed(tensors: Tensors, after: State, start: State, attention: Any) -> dict[str, Any]:
     """The tensors and tensor keywords after the fix's calls."""
     values: dict[str, Any] = dict(tensors)
-    axis = class_origin(after)
     keywords = {name: value for name, value in start.arguments.items() if isinstance(value, Facts)}
-    values.update({name: _weights_for(value, tensors, start, axis) for name, value in keywords.items()})
+    values.update({name: weights(_resized(name, value, tensors, start, after)) for name, value in keywords.items()})
     originals = dict(values)
     for name, calls in after.calls.items():
         for call in calls:
@@ -46,19 +47,33 @@ def fixed(tensors: Tensors, after: State, start: State, attention: Any) -> dict[
     return values
 
 
-def _weights_for(facts: Facts, tensors: Tensors, start: State, axis: int | None) -> torch.Tensor:
-    """Class weights; on a small copy with fewer classes (along `axis` of the output), as many as it has."""
-    if axis is None:
-        return weights(facts)
-    classes, own = start.tensors["output"].shape[axis], tensors["output"].shape[axis]
-    return weights(Facts(tuple(own if size == classes else size for size in facts.shape), facts.dtype))
+def _resized(name: str, facts: Facts, tensors: Tensors, start: State, after: State) -> Facts:
+    """A keyword tensor for a small copy of the call: what was as long as an axis of the output is so again.
+
+    A vector `per` class goes by the class axis, anything else by the axis above which it stands.
+    """
+    own, small = start.tensors[start.loss.output].shape, tuple(tensors[start.loss.output].shape)
+    argument = start.loss.arguments.get(name)
+    places = class_origins(after)
+    shape = []
+    for axis, size in enumerate(facts.shape, len(own) - len(facts.shape)):
+        if argument is not None and argument.per and places:
+            place = places[0] if own[places[0]] == size else None
+        else:
+            place = axis if axis >= 0 and own[axis] == size else next((a for a, s in enumerate(own) if s == size), None)
+        shape.append(size if place is None or size == 1 else small[place])
+    return Facts(tuple(shape), facts.dtype, facts.minimum, facts.maximum)
 
 
-def class_origin(after: State) -> int | None:
-    """The axis of the output before any fix that holds the classes."""
-    named = after.named["output"]
-    origins = [origins for name, origins in zip(named.names, named.origins) if name == "class"]
-    return origins[0][0] if origins and len(origins[0]) == 1 else None
+def class_origins(after: State) -> list[int]:
+    """The axes of the output, before any fix, that stay whole in a single loss: those of classes or features."""
+    output = after.loss.output
+    bound = after.verdict.bounds.get(output)
+    if bound is None:
+        return []
+    outer = result_names(after.verdict)
+    whole = [origin for name, origin in zip(bound.names, after.named[output].origins) if name not in outer]
+    return [origins[0] for origins in whole if len(origins) == 1 and isinstance(origins[0], int)]
 
 
 def keywords(after: State, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,17 +85,20 @@ def keywords(after: State, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def reduced(after: State, values: Mapping[str, Any]) -> torch.Tensor:
+    """The loss as called; one without reduction is summed."""
     arguments = keywords(after, values)
     if arguments.get("reduction") == "none":
         arguments["reduction"] = "sum"
-    loss: torch.Tensor = getattr(F, after.loss_name)(values["output"], values["target"], **arguments)
-    return loss
+    value = call_loss(after.loss, {name: values[name] for name in after.loss.tensors}, arguments)
+    return value if value.dim() == 0 else value.sum()
 
 
-def elements_of(after: State, values: Mapping[str, Any]) -> torch.Tensor:
+def elements_of(after: State, values: Mapping[str, Any]) -> torch.Tensor | None:
+    """The loss of each element; None for a loss that only gives one number."""
+    if "reduction" not in after.loss.arguments:
+        return None
     arguments = {k: v for k, v in keywords(after, values).items() if k not in ("size_average", "reduce")}
     with torch.no_grad():
-        elements: torch.Tensor = getattr(F, after.loss_name)(
-            values["output"], values["target"], **{**arguments, "reduction": "none"}
+        return call_loss(
+            after.loss, {name: values[name] for name in after.loss.tensors}, {**arguments, "reduction": "none"}
         )
-    return elements

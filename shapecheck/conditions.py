@@ -2,12 +2,13 @@
 
     target.dtype in (int64, uint8)
     weight.shape == (class,)
+    broadcasts(output, target)
     label_smoothing <= 1 and not target.maximum >= class
 
-Names are what the rule provides: tensors (with `.shape .rank .numel .dtype .minimum .maximum .values`), keyword
-arguments of the loss, the sizes of the axes that the contract bound, dtypes and groups of dtypes. A fact that is
-not known makes a condition neither true nor false (`None`), and so do comparisons with it; `possibly(...)` is true
-unless the condition is certainly false. `values` of a tensor is '' where nothing is known of it.
+Names are what the rule provides: tensors (with the `ATTRIBUTES` below), keyword arguments of the loss, the sizes of
+the axes that the contract bound, dtypes and groups of dtypes. A fact that is not known makes a condition neither true
+nor false (`None`), and so do comparisons with it; `possibly(...)` is true unless the condition is certainly false.
+`values` of a tensor is '' where nothing is known of it. The functions are those of `functions.py`.
 """
 
 from __future__ import annotations
@@ -19,10 +20,22 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+from shapecheck.functions import FUNCTIONS, LENIENT
+from shapecheck.specs import COMPLEX, DTYPES, FLOATING, INTEGRAL
+
 Value = Any
 Condition = Callable[[Mapping[str, Value]], Value]
 
-ATTRIBUTES = ("shape", "rank", "numel", "dtype", "minimum", "maximum", "values", "classes", "axes", "origin")
+ATTRIBUTES = (
+    "shape", "rank", "numel", "dtype", "minimum", "maximum", "total", "elements", "values", "classes", "axes",
+    "origin", "python",
+)  # fmt: skip
+CONSTANTS: Mapping[str, Value] = {
+    **{dtype: dtype for dtype in DTYPES},
+    "floating": FLOATING,
+    "integral": INTEGRAL,
+    "complex": COMPLEX,
+}
 _COMPARE: dict[type, Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
@@ -37,6 +50,7 @@ _ARITHMETIC: dict[type, Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
+    ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
 }
 # Quoted words stay as they are: 'class-index' is a value, not the class axis.
@@ -72,51 +86,114 @@ def compile_condition(text: str) -> Condition:
     return _compile(tree.body, text)
 
 
+@cache
+def names_in(text: str) -> frozenset[str]:
+    """The names a condition asks for, constants and functions left out. Raises ValueError where it cannot be read."""
+    compile_condition(text)
+    tree = ast.parse(to_python(text), mode="eval")
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    found = [from_python(node.id) for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in called]
+    return frozenset(name for name in found if name not in CONSTANTS)
+
+
 def _compile(node: ast.expr, text: str) -> Condition:
     if isinstance(node, ast.Constant):
         value = node.value
         return lambda env: value
     if isinstance(node, ast.Name):
-        name = from_python(node.id)
-        return lambda env: env.get(name)
+        return _name(from_python(node.id))
     if isinstance(node, (ast.Tuple, ast.List)):
-        items = [_compile(item, text) for item in node.elts]
-        return lambda env: tuple(item(env) for item in items)
+        return _tuple(node.elts, text)
     if isinstance(node, ast.Attribute):
         return _attribute(node, text)
+    if isinstance(node, ast.Subscript):
+        return _subscript(node, text)
     if isinstance(node, ast.BoolOp):
         parts = [_compile(part, text) for part in node.values]
         return _any_of(parts) if isinstance(node.op, ast.Or) else _all_of(parts)
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.Not, ast.USub)):
-        inner = _compile(node.operand, text)
-        invert = operator.not_ if isinstance(node.op, ast.Not) else operator.neg
-        return lambda env: None if (value := inner(env)) is None else invert(value)
+        return _inverted(node, text)
     if isinstance(node, ast.Compare):
         return _comparison(node, text)
-    if (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "possibly"
-        and len(node.args) == 1
-    ):
-        inner = _compile(node.args[0], text)
-        return lambda env: inner(env) is None or bool(inner(env))
+    if isinstance(node, ast.Call):
+        return _call(node, text)
     if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
         left, right, act = _compile(node.left, text), _compile(node.right, text), _ARITHMETIC[type(node.op)]
         return lambda env: _computed(act, left(env), right(env))
     raise ValueError(f"condition {text!r}: {ast.unparse(node)!r} is not part of the language")
 
 
+def _name(name: str) -> Condition:
+    if name in CONSTANTS:
+        value = CONSTANTS[name]
+        return lambda env: value
+    return lambda env: env.get(name)
+
+
+def _tuple(nodes: list[ast.expr], text: str) -> Condition:
+    items = [_compile(item, text) for item in nodes]
+    if all(isinstance(item, ast.Constant) or (isinstance(item, ast.Name) and item.id in CONSTANTS) for item in nodes):
+        value = tuple(item({}) for item in items)
+        return lambda env: value
+    return lambda env: tuple([item(env) for item in items])
+
+
+def _inverted(node: ast.UnaryOp, text: str) -> Condition:
+    inner = _compile(node.operand, text)
+    invert = operator.not_ if isinstance(node.op, ast.Not) else operator.neg
+    return lambda env: None if (value := inner(env)) is None else invert(value)
+
+
+def _call(node: ast.Call, text: str) -> Condition:
+    name = node.func.id if isinstance(node.func, ast.Name) and not node.keywords else ""
+    arguments = [_compile(argument, text) for argument in node.args]
+    if name == "possibly" and len(arguments) == 1:
+        inner = arguments[0]
+        return lambda env: (value := inner(env)) is None or bool(value)
+    if name not in FUNCTIONS:
+        allowed = ", ".join(("possibly", *FUNCTIONS))
+        raise ValueError(f"condition {text!r}: {ast.unparse(node)!r} is no function of the language; it has {allowed}")
+    function, lenient = FUNCTIONS[name], name in LENIENT
+
+    def call(env: Mapping[str, Value]) -> Value:
+        values = [argument(env) for argument in arguments]
+        return None if not lenient and None in values else function(*values)
+
+    return call
+
+
+def _subscript(node: ast.Subscript, text: str) -> Condition:
+    """`output.shape[-1]`, `output.shape[:-1]`; an axis that is not there is not known."""
+    inner = _compile(node.value, text)
+    try:
+        bounds = node.slice
+        if isinstance(bounds, ast.Slice):
+            start, stop = (None if part is None else ast.literal_eval(part) for part in (bounds.lower, bounds.upper))
+            cut = slice(start, stop)
+            return lambda env: None if (value := inner(env)) is None else value[cut]
+        index = ast.literal_eval(bounds)
+    except ValueError:
+        raise ValueError(f"condition {text!r}: an index is a whole number or a:b") from None
+    return lambda env: None if (value := inner(env)) is None else _at(value, index)
+
+
+def _at(value: Value, index: int) -> Value:
+    return value[index] if -len(value) <= index < len(value) else None
+
+
 def _computed(act: Callable[[Any, Any], Any], left: Value, right: Value) -> Value:
     numbers = isinstance(left, (int, float)) and isinstance(right, (int, float))
-    return act(left, right) if numbers and not (act is operator.mod and right == 0) else None
+    return act(left, right) if numbers and not (act in (operator.mod, operator.floordiv) and right == 0) else None
 
 
 def _attribute(node: ast.Attribute, text: str) -> Condition:
     inner, name = _compile(node.value, text), node.attr
     if name not in ATTRIBUTES:
         raise ValueError(f"condition {text!r}: a tensor has no {name!r}; allowed: {', '.join(ATTRIBUTES)}")
-    return lambda env: None if (value := inner(env)) is None else getattr(value, name, None)
+    if isinstance(node.value, ast.Name):  # nearly all are `output.shape`: spare them a call
+        tensor = from_python(node.value.id)
+        return lambda env: getattr(env.get(tensor), name, None)
+    return lambda env: getattr(inner(env), name, None)
 
 
 def _comparison(node: ast.Compare, text: str) -> Condition:
@@ -148,8 +225,8 @@ def _comparison(node: ast.Compare, text: str) -> Condition:
     return compare
 
 
-def _holds_unknown(*values: Value) -> bool:
-    return any(isinstance(value, tuple) and None in value for value in values)
+def _holds_unknown(a: Value, b: Value) -> bool:
+    return (type(a) is tuple and None in a) or (type(b) is tuple and None in b)
 
 
 def _may_be_equal(a: Value, b: Value) -> bool:

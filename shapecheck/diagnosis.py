@@ -8,13 +8,13 @@ causes need.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+import operator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from shapecheck.errors import UserError
-from shapecheck.matching import Facts, Verdict, bind, environment, holds, judge
+from shapecheck.matching import Facts, Verdict, bind, environment, holds, judge, result_shape
 from shapecheck.messages import expression
 from shapecheck.operations import Call, DoesNotApply, Named, resolve
 from shapecheck.rules import FixTemplate, Loss, Rule, load_loss
@@ -28,8 +28,7 @@ MOST_CAUSES = 4
 class State:
     """A call on the way to being right: the facts as they are now, and the torch calls that led here."""
 
-    loss: Loss | None
-    loss_name: str
+    loss: Loss
     tensors: Mapping[str, Facts]
     arguments: Mapping[str, Any]
     named: Mapping[str, Named]
@@ -42,16 +41,19 @@ class State:
     @cached_property
     def verdict(self) -> Verdict:
         """What the contract says of the call as it is now."""
-        assert self.loss is not None
         return judge(self.loss, self.tensors, self.arguments)
 
     @cached_property
-    def shapes_fit(self) -> bool:
-        """Whether the shapes are those of some form of the contract, and of the one that is meant."""
-        if self.loss is None:  # a loss without a rule file that a fix goes over to: they all work element by element
-            return self.tensors["output"].shape == self.tensors["target"].shape
+    def shapes_taken(self) -> bool:
+        """Whether torch takes the shapes, and for the form that is meant as far as the dtypes tell."""
         verdict = self.verdict
         return verdict.signature is not None and not any(requirement.misread for requirement in verdict.broken)
+
+    @property
+    def shapes_fit(self) -> bool:
+        """Whether the shapes are taken in a form that can be meant, as a silent broadcast cannot."""
+        signature = self.verdict.signature
+        return self.shapes_taken and signature is not None and not signature.doubtful
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,14 +88,14 @@ def start(
         name: Named.fresh(tuple(f"axis.{i}" for i in range(t.rank)), t.shape, t.dtype or "")
         for name, t in tensors.items()
     }
-    return State(loss, loss.name, tensors, arguments, named, observed, classes)
+    return State(loss, tensors, arguments, named, observed, classes)
 
 
 def diagnose(state: State) -> list[Diagnosis]:
     """Every cause, in the order in which they have to be mended."""
     causes: list[Diagnosis] = []
-    current: State | None = state
-    while current is not None and current.loss is not None and len(causes) < MOST_CAUSES:
+    current = state
+    while len(causes) < MOST_CAUSES:
         cause = _next_cause(current)
         if cause is None:
             break
@@ -122,8 +124,8 @@ def _completed(cause: Diagnosis) -> Iterator[Option]:
         key = (
             option.template.kind,
             tuple(sorted(after.calls.items())),
-            after.loss_name,
-            tuple(after.new_arguments.items()),
+            after.loss.name,
+            tuple((name, str(value)) for name, value in after.new_arguments.items()),
         )
         if key not in seen:
             seen.add(key)
@@ -133,7 +135,7 @@ def _completed(cause: Diagnosis) -> Iterator[Option]:
 def _complete(state: State) -> State:
     """The state after the first fix of every cause that is left."""
     for _ in range(MOST_CAUSES):
-        cause = _next_cause(state) if state.loss is not None else None
+        cause = _next_cause(state)
         if cause is None:
             break
         state = _mended(state, cause)
@@ -142,11 +144,12 @@ def _complete(state: State) -> State:
 
 def _laid_out(state: State) -> State:
     """With the output contiguous where torch's backward wants it so and a fix has made it a view."""
-    calls = state.calls.get("output", ())
+    output = state.loss.output
+    calls = state.calls.get(output, ())
     moved = any(call.name in ("movedim", "permute") for call in calls)
-    if state.loss is None or state.tensors["output"].rank not in state.loss.contiguous or not moved:
+    if state.tensors[output].rank not in state.loss.contiguous or not moved:
         return state
-    return replace(state, calls={**state.calls, "output": (*calls, Call("method", "contiguous"))})
+    return replace(state, calls={**state.calls, output: (*calls, Call("method", "contiguous"))})
 
 
 def _next_cause(state: State) -> Diagnosis | None:
@@ -163,12 +166,11 @@ def _shape_cause(state: State) -> Diagnosis | None:
 
     Readings that the labels contradict (a label beyond the class axis) come last.
     """
-    assert state.loss is not None
-    fits = state.shapes_fit
+    taken = state.shapes_taken
     advice: Diagnosis | None = None
     contradicted: Diagnosis | None = None
     for rule in state.loss.rules:
-        if not rule.found or rule.code in state.applied or rule.contract == ("rejects" if fits else "accepts"):
+        if not rule.found or rule.code in state.applied or rule.contract == ("rejects" if taken else "accepts"):
             continue
         for cause in _readings(rule, state):
             steps = [option.step for option in cause.options if option.step and _reaches(option.step)]
@@ -187,8 +189,7 @@ def _readings(rule: Rule, state: State) -> Iterator[Diagnosis]:
     verdict = state.verdict
     for patterns in rule.found:
         for bounds in bind(patterns, state.tensors, use_roles=True):
-            form = verdict.signature.form if verdict.signature else None
-            env = _environment(state, bounds, form)
+            env = _environment(state, bounds, verdict)
             if rule.contract == "accepts" and _same_names(bounds, verdict.bounds):
                 continue  # torch reads the axes just so
             if holds(rule.when, env):
@@ -203,8 +204,11 @@ def _same_names(bounds: Mapping[str, Bound], others: Mapping[str, Bound]) -> boo
 
 
 def _contradicted(state: State, bounds: Mapping[str, Bound]) -> bool:
-    output, target = bounds.get("output"), state.tensors.get("target")
-    if output is None or target is None or "class" not in output.sizes or "class" in bounds["target"].names:
+    loss = state.loss
+    output, target = bounds.get(loss.output), state.tensors.get(loss.target)
+    if output is None or target is None or "class" not in output.sizes:
+        return False
+    if loss.target not in bounds or "class" in bounds[loss.target].names:
         return False
     size = output.sizes["class"]
     return (state.classes is not None and size != state.classes) or (
@@ -219,9 +223,8 @@ def _reaches(state: State, depth: int = 2) -> bool:
     """
     if state.shapes_fit:
         return True
-    if not depth or state.loss is None:
+    if not depth:
         return False
-    assert state.loss is not None
     for rule in state.loss.rules:
         if rule.found and rule.code not in state.applied and rule.contract != "accepts":
             for cause in _readings(rule, state):
@@ -237,10 +240,9 @@ def _lossless(before: State, after: State) -> bool:
 
 def _fact_cause(state: State) -> Diagnosis | None:
     """The first rule on dtypes, keywords and values that holds for the shapes as they are now."""
-    assert state.loss is not None
     verdict = state.verdict
     bounds = verdict.bounds
-    env = _environment(state, bounds, verdict.signature.form if verdict.signature else None)
+    env = _environment(state, bounds, verdict)
     broken = {requirement.name for requirement in verdict.broken}
     for rule in state.loss.rules:
         if rule.found or rule.code in state.applied:
@@ -254,15 +256,18 @@ def _fact_cause(state: State) -> Diagnosis | None:
     return None
 
 
-def _environment(state: State, bounds: Mapping[str, Bound], form: str | None) -> dict[str, Any]:
-    env = environment(state.tensors, state.arguments, bounds, form)
-    env.update(loss=state.loss_name, observed=state.observed, classes=state.classes)
-    output = bounds.get("output")
+def _environment(state: State, bounds: Mapping[str, Bound], verdict: Verdict) -> dict[str, Any]:
+    env = environment(
+        state.loss, state.tensors, state.arguments, bounds, verdict.signature.form if verdict.signature else None
+    )
+    env.update(observed=state.observed, classes=state.classes, result=result_shape(verdict))
+    output = bounds.get(state.loss.output)
     if output is not None:
         where = [axis for axis, name in enumerate(output.names) if name.startswith("where")]
-        env["positions"] = math.prod(state.tensors["output"].shape[axis] for axis in where)
+        facts = state.tensors[state.loss.output]
+        env["positions"] = math.prod(facts.shape[axis] for axis in where)
         env["count_one"] = sum(name.startswith("one.") for name in output.names)
-        env["where_one"] = _position(state.tensors["output"].axes, where)
+        env["where_one"] = _position(facts.axes, where)
         env["where_role"] = f"{env['where_one']}s"
     return env
 
@@ -301,7 +306,7 @@ def _apply(
     after = dict(named)
     for name, chain in template.apply.items():
         before = named.get(name) or _named_argument(arguments.get(name))
-        if before is None:
+        if before is None or (name in tensors and tensors[name].python):
             return None
         try:
             after[name], added = resolve(chain, before, named)
@@ -314,12 +319,13 @@ def _apply(
             arguments[name] = replace(arguments[name], shape=after[name].sizes, dtype=after[name].dtype)
     new_arguments = {key: expression(text, env) for key, text in (template.loss_args or {}).items()}
     loss, arguments = _switch(template.loss, state, {**arguments, **new_arguments})
+    if tuple(loss.tensors) != tuple(state.loss.tensors):
+        return None  # a loss of other tensors takes more than another name
     if calls == state.calls and not new_arguments and not template.loss:
         return None
     return replace(
         state,
         loss=loss,
-        loss_name=template.loss or state.loss_name,
         tensors=tensors,
         arguments=arguments,
         named={name: after[name] for name in state.named},
@@ -335,17 +341,18 @@ def _named_argument(value: Any) -> Named | None:
     return Named.fresh(tuple(f"axis.{i}" for i in range(value.rank)), value.shape, value.dtype or "")
 
 
-def _switch(name: str, state: State, arguments: dict[str, Any]) -> tuple[Loss | None, dict[str, Any]]:
-    """The rules of another loss, with the keywords that it also has."""
+def _switch(name: str, state: State, arguments: dict[str, Any]) -> tuple[Loss, dict[str, Any]]:
+    """The rules of another loss, with the keywords that it also has; a tensor only if it is `per` the same axis."""
     if not name:
         return state.loss, arguments
-    try:
-        loss = load_loss(name)
-    except UserError:
-        plain = arguments.get("reduction") in ("none", "mean", "sum")
-        return None, {"reduction": arguments["reduction"]} if plain else {}
-    defaults = {key: argument.default for key, argument in loss.arguments.items()}
-    return loss, {**defaults, **{key: value for key, value in arguments.items() if key in defaults}}
+    loss = load_loss(name, state.loss.folders)
+    kept = {key: value for key, value in arguments.items() if key in loss.arguments and _carries(key, state.loss, loss)}
+    return loss, {**{key: argument.default for key, argument in loss.arguments.items()}, **kept}
+
+
+def _carries(keyword: str, old: Loss, new: Loss) -> bool:
+    before, after = old.arguments.get(keyword), new.arguments[keyword]
+    return before is None or not (before.tensor or after.tensor) or (before.per == after.per and bool(after.per))
 
 
 def _facts_after(state: State, name: str, before: Named, after: Named) -> Facts:
@@ -353,17 +360,49 @@ def _facts_after(state: State, name: str, before: Named, after: Named) -> Facts:
     done = [operation for operation, _, _ in after.done[len(before.done) :]]
     roles = _roles_after(facts.axes, before, after)
     minimum, maximum, values = facts.minimum, facts.maximum, facts.values
-    if "shift" in done:
-        amount = next(detail for operation, _, detail in after.done if operation == "shift")
-        minimum = None if minimum is None else minimum + amount
-        maximum = None if maximum is None else maximum + amount
-    if "argmax" in done:
-        minimum, maximum, values = None, None, "class-index"
-    if "log" in done or "log_softmax" in done:
-        values = "log-probabilities"
+    for operation, _, detail in after.done[len(before.done) :]:
+        minimum, maximum = _range_after(operation, detail, minimum, maximum)
+        values = _VALUES_AFTER.get(operation, values)
+    same = not done and after.sizes == before.sizes
     return replace(
-        facts, shape=after.sizes, dtype=after.dtype or None, axes=roles, minimum=minimum, maximum=maximum, values=values
+        facts,
+        total=facts.total if same else None,
+        elements=facts.elements if same else None,
+        shape=after.sizes,
+        dtype=after.dtype or None,
+        axes=roles,
+        minimum=minimum,
+        maximum=maximum,
+        values=values,
     )
+
+
+_VALUES_AFTER = {
+    "argmax": "class-index",
+    "log": "log-probabilities",
+    "log_softmax": "log-probabilities",
+    "exp": "probabilities",
+    "sigmoid": "unit-interval",
+    "one_hot": "one-hot",
+}
+_ON_NUMBERS: Mapping[str, Callable[[float, float], float]] = {
+    "shift": operator.add,
+    "times": operator.mul,
+    "clamp": min,
+}
+_MONOTONIC = {"last", "amax", "crop", "pick", "expand", "mean"}
+
+
+def _range_after(
+    operation: str, detail: Any, minimum: float | None, maximum: float | None
+) -> tuple[float | None, float | None]:
+    """What is known of the smallest and the largest value after an operation."""
+    act = _ON_NUMBERS.get(operation)
+    if act is not None and detail is not None:
+        return (None if minimum is None else act(minimum, detail)), (None if maximum is None else act(maximum, detail))
+    if operation in ("sigmoid", "one_hot", "exp"):
+        return (0.0, 1.0) if operation != "exp" else (None, None)
+    return (minimum, maximum) if operation in _MONOTONIC else (None, None)
 
 
 def _roles_after(roles: tuple[str, ...] | None, before: Named, after: Named) -> tuple[str, ...] | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from shapecheck.matching import result_shape
 from shapecheck.report import Fix, Row
 from shapecheck.specs import Size, Subject, TensorSpec
 from shapecheck.symbols import Symbols
@@ -21,7 +23,7 @@ ORIGINS = {
     "inferred": "measured",
     "assumed": "assumed",
 }
-_NAMES = {"one": "unit", "where": "position", "other": "position", "axis": ""}
+_NAMES = {"one": "unit", "where": "position", "other": "position", "axis": "", "dims": "", "others": ""}
 
 
 def rows(subject: Subject, symbols: Symbols, cause: Diagnosis, fixes: Sequence[Fix]) -> tuple[Row, ...]:
@@ -34,12 +36,32 @@ def rows(subject: Subject, symbols: Symbols, cause: Diagnosis, fixes: Sequence[F
         found.append(Row(name, axes, _note(subject, name, facts.dtype), mark, remark))
         if after is not None and after.calls.get(name, ()) != cause.before.calls.get(name, ()):
             named, changed = after.named[name], after.tensors[name]
-            bound = after.verdict.bounds.get(name) if after.loss else None
-            names = bound.names if bound else named.names
+            bound = after.verdict.bounds.get(name)
+            read = bound.names if bound else named.names
+            names = tuple(own if _label(own) else of_rule for own, of_rule in zip(read, named.names, strict=True))
             needs = _axes(None, changed.shape, changed.axes, None, symbols, names)
             note = changed.dtype if changed.dtype != facts.dtype else ""
             found.append(Row("needs", needs, note or ""))
-    return tuple(found)
+    return (*found, *_compared(subject, cause, after, symbols))
+
+
+def _compared(subject: Subject, cause: Diagnosis, after: State | None, symbols: Symbols) -> Iterator[Row]:
+    """What a silent broadcast makes of the tensors: the pairs that are compared, and how many were meant."""
+    verdict = cause.before.verdict
+    shape = result_shape(verdict)
+    if shape is None or verdict.signature is None or not verdict.signature.doubtful or cause.rule.contract == "rejects":
+        return
+    labels = [""] * len(shape)
+    for name, facts in cause.before.tensors.items():
+        axes = _axes(subject.tensors.get(name), facts.shape, facts.axes, cause.bounds.get(name), symbols)
+        for axis, (label, _) in enumerate(axes, len(shape) - len(axes)):
+            own = facts.shape[axis - len(shape)] == shape[axis]
+            if axis >= 0 and own and (not labels[axis] or labels[axis] == "unit"):
+                labels[axis] = label
+    meant = result_shape(after.verdict) if after is not None else None
+    note = f"{math.prod(shape)} pairs" + (f", {math.prod(meant)} intended" if meant is not None else "")
+    names = tuple((label, symbols.name(size)) for label, size in zip(labels, shape))
+    yield Row("compared", names, "" if symbols.sizes else note)
 
 
 def tensor_rows(subject: Subject, state: State, symbols: Symbols | None = None) -> tuple[Row, ...]:

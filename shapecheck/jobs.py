@@ -17,6 +17,7 @@ from shapecheck.rules import Loss, load_loss
 from shapecheck.specs import InputRequest, Size, Subject, TensorSpec
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
     from shapecheck.probe.probing import Probe
@@ -96,13 +97,14 @@ def probed(model: nn.Module, loss: Loss, asked: ModelCheck) -> tuple[Subject, Pr
     hints = ProbeHints(classes=asked.classes, loss=loss.name, target=target_shape)
     seen = probe(model, asked.inputs, asked.output_path, hints)
     axes = seen.axes
-    axis = axes.index("class") if "class" in axes else (1 if len(axes) > 1 and "unknown" in axes else None)
-    output = replace(measure.spec_of(seen.output, axes, "model"), values=measure.output_values(seen.output, axis))
-    tensors = {"output": output}
+    output = replace(measure.spec_of(seen.output, axes, "model"), values=_values_of(seen.output, axes, loss))
+    tensors = {loss.output: output}
     notes = seen.notes
     if asked.target is not None:
         sizes, more = _sizes_for_target(asked, seen)
-        tensors["target"] = _bound(asked.target, sizes)
+        if not loss.target:
+            raise UserError(f"{loss.name} has no target", f"it takes: {', '.join(loss.tensors)}")
+        tensors[loss.target] = _bound(asked.target, sizes)
         notes = (*notes, *more)
     subject = Subject(
         loss=loss.name,
@@ -116,6 +118,17 @@ def probed(model: nn.Module, loss: Loss, asked: ModelCheck) -> tuple[Subject, Pr
         notes=(*notes, UNMEASURED),
     )
     return subject, seen
+
+
+def _values_of(output: torch.Tensor, axes: tuple[str, ...], loss: Loss) -> str | None:
+    """What the scores of a model are: along its class axis, or element by element for a loss that has none."""
+    from shapecheck import measure
+
+    if "class" in axes:
+        return measure.output_values(output, axes.index("class"))
+    if loss.has_classes:
+        return measure.output_values(output, 1) if len(axes) > 1 and "unknown" in axes else None
+    return measure.output_values(output, measure.class_axis_of(loss, tuple(output.shape)))
 
 
 ROLE_OF_NAME = {

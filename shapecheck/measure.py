@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import torch
 
+from shapecheck.rules import Loss
+from shapecheck.shapes import match
 from shapecheck.specs import TensorSpec
 
 LARGEST = 4_000_000  # elements; larger tensors are measured on their first ones
+MOST_ELEMENTS = 4096  # of whole numbers, such as lengths, all are kept
 TOLERANCE = 1e-3
 
 
@@ -23,9 +29,13 @@ def dtype_name(tensor: torch.Tensor) -> str:
 def output_values(output: torch.Tensor, axis: int | None) -> str | None:
     """What the scores along `axis` are: probabilities, log-probabilities, unit-interval or logits.
 
-    None where it cannot be said: no such axis, a single class, nothing finite.
+    Without an axis only the last two can be told. None where it cannot be said: a single class, nothing finite.
     """
-    if axis is None or not output.is_floating_point() or axis >= output.dim() or output.shape[axis] < 2:
+    if not output.is_floating_point():
+        return None
+    if axis is None:
+        return _range_only(output.detach().reshape(-1)[:LARGEST])
+    if axis >= output.dim() or output.shape[axis] < 2:
         return None
     rows = output.detach().movedim(axis, -1).reshape(-1, output.shape[axis])[: LARGEST // output.shape[axis]].double()
     if not rows.numel() or bool(torch.isnan(rows).any()):
@@ -40,27 +50,81 @@ def output_values(output: torch.Tensor, axis: int | None) -> str | None:
     return "logits"
 
 
+def _range_only(scores: torch.Tensor) -> str | None:
+    if not scores.numel() or bool(torch.isnan(scores).any()):
+        return None
+    return "unit-interval" if bool(((scores >= 0) & (scores <= 1)).all()) else "logits"
+
+
 def _ones(sums: torch.Tensor, tolerance: float) -> bool:
     return bool(((sums - 1).abs() < tolerance).all())
 
 
-def target_facts(target: torch.Tensor, output_shape: tuple[int, ...]) -> TensorSpec:
-    """Range and kind of the labels, as far as a rule asks for them."""
-    spec = spec_of(target)
-    if not target.numel() or target.is_complex():
+def class_axis_of(loss: Loss, shape: tuple[int, ...]) -> int | None:
+    """The axis of an output that the loss reads as classes; for one that has none, the last of more than one score."""
+    for signature in loss.signatures:
+        pattern = signature.patterns[loss.output]
+        bound = next(match(pattern, shape), None)
+        if bound is not None and "class" in pattern.names:
+            return bound.axis("class")
+    if loss.has_classes:
+        return min(1, len(shape) - 1) if shape else None
+    return len(shape) - 1 if shape and shape[-1] > 1 else None
+
+
+def tensor_facts(tensor: torch.Tensor, loss: Loss, name: str, output_shape: tuple[int, ...]) -> TensorSpec:
+    """Range, sum and kind of the values of any tensor of a loss, as far as a rule asks for them."""
+    spec = spec_of(tensor)
+    if not tensor.numel() or tensor.is_complex():
         return spec
-    flat = target.detach().reshape(-1)[:LARGEST]
+    flat = tensor.detach().reshape(-1)[:LARGEST]
     plain = flat.to(torch.float64) if flat.is_floating_point() or flat.dtype == torch.bool else flat
     low, high = float(plain.min()), float(plain.max())
-    values = _target_values(target.detach(), plain, low, high, output_shape)
-    return TensorSpec(spec.shape, spec.dtype, minimum=low, maximum=high, values=values, origin="data")
+    if name == loss.output:
+        values = output_values(tensor, class_axis_of(loss, tuple(tensor.shape)))
+    elif name == loss.target:
+        values = _target_values(tensor.detach(), plain, low, high, loss, output_shape)
+    else:
+        values = None
+    small = not plain.is_floating_point() and plain.numel() <= MOST_ELEMENTS
+    return replace(
+        spec,
+        minimum=low,
+        maximum=high,
+        total=float(plain.sum()) if plain.numel() == tensor.numel() else None,
+        elements=tuple(plain.tolist()) if small else None,
+        values=values,
+    )
+
+
+def number_facts(value: Any) -> TensorSpec | None:
+    """A Python number or list of whole numbers in a tensor's place; None for anything else."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return TensorSpec(
+            (), "float64", minimum=value, maximum=value, elements=(value,), origin="data", python=type(value).__name__
+        )
+    if isinstance(value, (list, tuple)) and all(type(item) is int for item in value):
+        low, high = (min(value), max(value)) if value else (None, None)
+        return TensorSpec(
+            (len(value),), "int64", minimum=low, maximum=high, elements=tuple(value), origin="data", python="list"
+        )
+    return None
+
+
+def keyword_facts(tensor: torch.Tensor) -> dict[str, Any]:
+    """A tensor keyword: shape, dtype, and what decides whether its weights can be used."""
+    facts: dict[str, Any] = {"shape": list(tensor.shape), "dtype": dtype_name(tensor)}
+    if tensor.numel() and not tensor.is_complex():
+        plain = tensor.detach().to(torch.float64)
+        facts |= {"min": float(plain.min()), "max": float(plain.max()), "total": float(plain.sum())}
+    return facts
 
 
 def _target_values(
-    target: torch.Tensor, plain: torch.Tensor, low: float, high: float, output_shape: tuple[int, ...]
+    target: torch.Tensor, plain: torch.Tensor, low: float, high: float, loss: Loss, output_shape: tuple[int, ...]
 ) -> str | None:
     whole = not plain.is_floating_point() or bool((plain == plain.round()).all())
-    axis = _class_axis(target, output_shape)
+    axis = _class_axis(target, loss, output_shape)
     if axis is not None:
         rows = target.movedim(axis, -1).reshape(-1, target.shape[axis]).double()
         sums = rows.sum(-1)
@@ -68,14 +132,17 @@ def _target_values(
             return "one-hot" if bool((sums == 1).all()) else "multi-hot"
         if low >= 0 and _ones(sums, TOLERANCE):
             return "probabilities"
+        if high <= 0 and _ones(rows.exp().sum(-1), TOLERANCE):
+            return "log-probabilities"
         return "class-index" if whole and not target.is_floating_point() else "continuous"
     return "class-index" if whole else "continuous"
 
 
-def _class_axis(target: torch.Tensor, output_shape: tuple[int, ...]) -> int | None:
-    """The axis along which a target of the output's rank has classes: 1, or the last if rows sum to one there."""
+def _class_axis(target: torch.Tensor, loss: Loss, output_shape: tuple[int, ...]) -> int | None:
+    """The axis along which a target of the output's rank has classes: the output's, or the last if rows sum to one there."""
     if target.dim() != len(output_shape) or target.dim() == 0:
         return None
-    if tuple(target.shape) == output_shape:
-        return 1 if target.dim() > 1 else 0
-    return target.dim() - 1 if target.shape[-1] == output_shape[1 if target.dim() > 1 else 0] else None
+    axis = class_axis_of(loss, output_shape)
+    if tuple(target.shape) == output_shape or axis is None:
+        return axis
+    return target.dim() - 1 if target.shape[-1] == output_shape[axis] else None

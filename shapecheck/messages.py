@@ -16,6 +16,11 @@ def fill(text: str, env: Mapping[str, Any]) -> str:
     return _BRACES.sub(lambda match: show(compile_condition(match.group(1))(env)), text)
 
 
+def expressions(text: str) -> list[str]:
+    """What stands in braces in a text."""
+    return _BRACES.findall(text)
+
+
 def expression(text: str, env: Mapping[str, Any]) -> Any:
     """The value of a text that is one `{...}`, else the text as a Python literal or a string."""
     match = _BRACES.fullmatch(text)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -110,7 +111,8 @@ class DtypeOf:
 
 @dataclass(frozen=True)
 class Call:
-    """One torch call on the value so far: a method, a function (value first), an index, or `attention`."""
+    """One torch call on the value so far: a method, a function (value first), an index, an operator, a method that
+    takes another of the tensors (`peer`), or `attention`."""
 
     kind: str
     name: str
@@ -125,6 +127,8 @@ class Call:
             return f"{value}[{', '.join(map(_slice, self.args))}]"
         if self.kind == "operator":
             return f"{value} {self.name} {_literal(self.args[0])}"
+        if self.kind == "peer":
+            return f"{value}.{self.name}({self.args[0]})"
         if self.kind == "attention":
             return f"(weights * {value}).sum(dim={self.args[0]})"
         return f"{self.name}({value}{', ' if arguments else ''}{arguments})"
@@ -138,10 +142,20 @@ class Call:
         if self.kind == "index":
             return value[tuple(args)]
         if self.kind == "operator":
-            return value + args[0] if self.name == "+" else value - args[0]
+            return _ARITHMETIC[self.name](value, args[0])
+        if self.kind == "peer":
+            return getattr(value, self.name)(tensors[self.args[0]])
         if self.kind == "attention":
             return (value * attention(value).softmax(dim=args[0])).sum(dim=args[0])
         return getattr(functional, self.name.removeprefix("F."))(value, *args, **kwargs)
+
+
+_ARITHMETIC: Mapping[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+}
 
 
 def _resolved(item: Any, tensors: Mapping[str, Any]) -> Any:
@@ -225,7 +239,11 @@ def code_of(calls: Sequence[Call], value: str) -> str:
     """The calls as torch code on `value`."""
     previous: Call | None = None
     for call in calls:
-        value = call.code(f"({value})" if previous is not None and previous.kind == "operator" else value)
+        after_operator = previous is not None and previous.kind == "operator"
+        sum_of_product = (
+            call.kind == "operator" and call.name in "+-" and previous is not None and previous.name in "*/"
+        )
+        value = call.code(f"({value})" if after_operator and not sum_of_product else value)
         previous = call
     return value
 
@@ -265,13 +283,18 @@ def _from_end(axis: int, rank: int) -> int:
     return -1 if axis == rank - 1 and axis > 0 else axis
 
 
-def _reduction(method: str) -> Operation:
+def _reduction(method: str, keep: bool = False) -> Operation:
     def reduce(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
         axes = [tensor.position(name) for argument in arguments for name in tensor.expand(argument)]
         if not axes:
             raise DoesNotApply("nothing to reduce over")
         dim = axes[0] if len(axes) == 1 else tuple(axes)
-        return tensor.drop(axes, method), [Call("method", method, (), (("dim", dim),))]
+        if not keep:
+            return tensor.drop(axes, method), [Call("method", method, (), (("dim", dim),))]
+        kept = tensor.note(method, axes, tensor)
+        for count, axis in enumerate(axes):
+            kept = kept.splice(axis, axis, (f"one.{count}",), (1,), ((),))
+        return kept, [Call("method", method, (), (("dim", dim), ("keepdim", True)))]
 
     return reduce
 
@@ -311,15 +334,14 @@ def _merge(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, 
 
 
 def _split(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
-    """split(batch, rows): undo a merge of two; the first size is that of the target's axis of the same name."""
+    """split(batch, rows): undo a merge of two; the first size is that of another tensor's axis of the same name."""
     axis = tensor.position("*".join(arguments))
-    target = others["target"]
-    outer = target.sizes[target.position(arguments[0])]
+    name, place, outer = _holder(others, arguments[0])
     sizes = (outer, tensor.sizes[axis] // outer)
     (source,) = tensor.origins[axis]
     origins = ((("outer", source, sizes[1]),), (("inner", source, sizes[1]),))
     split = tensor.splice(axis, axis, arguments, sizes, origins)
-    return split, [Call("method", "unflatten", (axis, (SizeOf("target", target.position(arguments[0])), -1)))]
+    return split, [Call("method", "unflatten", (axis, (SizeOf(name, place), -1)))]
 
 
 def _squeeze(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
@@ -330,11 +352,13 @@ def _squeeze(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named
 
 
 def _unsqueeze(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
-    axis, name = arguments[0], arguments[1] if len(arguments) > 1 else "one.0"
-    if axis > len(tensor.names):
+    """unsqueeze(1, one.0): a new axis of size one; a negative place counts from behind, as in torch."""
+    place, name = arguments[0], arguments[1] if len(arguments) > 1 else "one.0"
+    axis = place if place >= 0 else len(tensor.names) + 1 + place
+    if not 0 <= axis <= len(tensor.names):
         raise DoesNotApply(f"there are only {len(tensor.names)} axes")
     added = tensor.splice(axis, axis - 1, (name,), (1,), ((),))
-    return added, [Call("method", "unsqueeze", (axis,))]
+    return added, [Call("method", "unsqueeze", (place,))]
 
 
 def _argmax(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
@@ -427,6 +451,18 @@ def _shift(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, 
     return tensor.note("shift", (), tensor, amount), [call]
 
 
+def _times(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
+    return tensor.note("times", (), tensor, arguments[0]), [Call("operator", "*", (arguments[0],))]
+
+
+def _divide(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
+    """divide(255): floating point from here on."""
+    dtype = tensor.dtype if tensor.dtype in FLOATING else "float32"
+    return replace(tensor.note("times", (), tensor, 1 / arguments[0]), dtype=dtype), [
+        Call("operator", "/", (arguments[0],))
+    ]
+
+
 def _elementwise(method: str) -> Operation:
     def apply(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
         return tensor.note(method, (), tensor), [Call("method", method)]
@@ -440,21 +476,82 @@ def _log_softmax(tensor: Named, arguments: Arguments, others: Others) -> tuple[N
     return tensor.note("log_softmax", [axis], tensor), [call]
 
 
-def _as_output(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
-    """The output's dtype."""
-    return replace(tensor, dtype=others["output"].dtype), [Call("method", "to", (DtypeOf("output"),))]
+def _like(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
+    """like(output): the dtype of another tensor."""
+    other = _other(others, arguments[0])
+    if tensor.dtype == other.dtype:
+        return tensor, []
+    return replace(tensor, dtype=other.dtype), [Call("method", "to", (DtypeOf(arguments[0]),))]
+
+
+def _other(others: Others, name: str) -> Named:
+    if name not in others:
+        raise DoesNotApply(f"there is no tensor {name!r}")
+    return others[name]
+
+
+def _holder(others: Others, axis: str) -> tuple[str, int, int]:
+    """The first tensor that has an axis of that name, the axis' place and its size."""
+    for name, other in others.items():
+        if axis in other.names:
+            return name, other.position(axis), other.sizes[other.position(axis)]
+    raise DoesNotApply(f"no tensor has the axis {axis!r}")
 
 
 def _pad_to(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
-    """pad_to(class): fill a vector up with ones to the size of the output's axis."""
-    output = others["output"]
+    """pad_to(class): fill a vector up with ones to the size of another tensor's axis."""
+    _, _, size = _holder(others, arguments[0])
     if len(tensor.sizes) != 1:
         raise DoesNotApply("only a vector can be filled up")
-    missing = output.sizes[output.position(arguments[0])] - tensor.sizes[0]
+    missing = size - tensor.sizes[0]
     if missing <= 0:
         raise DoesNotApply("nothing to fill up")
     padded = replace(tensor, sizes=(tensor.sizes[0] + missing,))
     return padded, [Call("function", "F.pad", ((0, missing),), (("value", 1.0),))]
+
+
+def _align(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
+    """align(class): a vector gets trailing axes of one, so that it lines up with that axis of another tensor."""
+    name, axis, size = _holder(others, arguments[0])
+    behind = len(others[name].names) - 1 - axis
+    if tensor.sizes != (size,) or not behind:
+        raise DoesNotApply("only a vector of that axis can be lined up with it")
+    ones = (1,) * behind
+    aligned = tensor.splice(1, 0, tuple(f"one.{i}" for i in range(behind)), ones, ((),) * behind)
+    return aligned, [Call("method", "view", (-1, *ones))]
+
+
+def _clamp_to(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
+    """clamp_to(time): no value beyond the size of that axis."""
+    name, axis, size = _holder(others, arguments[0])
+    return tensor.note("clamp", (), tensor, size), [Call("method", "clamp", (), (("max", SizeOf(name, axis)),))]
+
+
+def _one_hot(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
+    """one_hot(class): class indices to a new last axis of that name, floating point."""
+    name, axis, size = _holder(others, arguments[0])
+    rank = len(tensor.names)
+    hot = tensor.splice(rank, rank - 1, (arguments[0],), (size,), ((("one-hot", size),),)).note("one_hot", (), tensor)
+    calls = [Call("function", "F.one_hot", (SizeOf(name, axis),)), Call("method", "float")]
+    cast = [] if tensor.dtype == "int64" else [Call("method", "long")]
+    return replace(hot, dtype="float32"), [*cast, *calls]
+
+
+def _expand_like(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
+    """expand_like(output): repeat along axes of one, and new axes in front, to the other's shape."""
+    other = _other(others, arguments[0])
+    new = len(other.sizes) - len(tensor.sizes)
+    fits = new >= 0 and all(own in (1, size) for own, size in zip(tensor.sizes, other.sizes[new:]))
+    if not fits or tensor.sizes == other.sizes:
+        raise DoesNotApply("the other shape is no expansion of this one")
+    kept = zip(tensor.sizes, other.sizes[new:], tensor.origins)
+    origins = (*((),) * new, *(origin if own == size else () for own, size, origin in kept))
+    grown = replace(tensor, names=other.names, sizes=other.sizes, origins=origins).note("expand", (), tensor)
+    return grown, [Call("peer", "expand_as", (arguments[0],))]
+
+
+def _contiguous(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
+    return tensor, [Call("method", "contiguous")]
 
 
 def _flat(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
@@ -466,6 +563,9 @@ def _flat(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, l
 OPERATIONS: Mapping[str, Operation] = {
     "order": _order,
     "mean": _reduction("mean"),
+    "mean_keep": _reduction("mean", keep=True),
+    "sum": _reduction("sum"),
+    "sum_keep": _reduction("sum", keep=True),
     "amax": _reduction("amax"),
     "last": _last,
     "attend": _attend,
@@ -481,9 +581,18 @@ OPERATIONS: Mapping[str, Operation] = {
     "crop_centre": _crop_centre,
     "resize": _resize,
     "shift": _shift,
-    "as_output": _as_output,
+    "times": _times,
+    "divide": _divide,
+    "like": _like,
     "pad_to": _pad_to,
+    "align": _align,
     "flat": _flat,
+    "clamp_to": _clamp_to,
+    "one_hot": _one_hot,
+    "expand_like": _expand_like,
+    "contiguous": _contiguous,
     "log": _elementwise("log"),
+    "exp": _elementwise("exp"),
+    "sigmoid": _elementwise("sigmoid"),
     "log_softmax": _log_softmax,
 }

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 
-from shapecheck.matching import Facts
+from shapecheck.matching import Facts, judge
+from shapecheck.rules import Loss
+from shapecheck.samples import SEED, draw, fitting
 
 LARGEST = 20_000_000  # elements; larger tensors are not tried
-SEED = 0
 
-Tensors = Mapping[str, torch.Tensor]
+Tensors = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -27,23 +30,32 @@ class Answer:
     backward_error: str = ""
 
 
-def ask(loss: str, tensors: Mapping[str, Facts], arguments: Mapping[str, Any]) -> Answer | None:
+def ask(loss: Loss, tensors: Mapping[str, Facts], arguments: Mapping[str, Any]) -> Answer | None:
     """Torch's own answer for tensors of these facts. None where they are too large to try."""
-    if any(t.numel > LARGEST for t in tensors.values()):
+    if any(facts.numel > LARGEST for facts in tensors.values()):
         return None
-    made = {name: make(facts, name) for name, facts in tensors.items()}
-    return ask_tensors(loss, made, arguments)
+    return ask_tensors(loss, made(loss, tensors, arguments), arguments)
 
 
-def ask_tensors(loss: str, tensors: Tensors, arguments: Mapping[str, Any]) -> Answer:
+def made(loss: Loss, tensors: Mapping[str, Facts], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Tensors of these facts, with values that make sense to the loss where nothing is known of them."""
+    sizes = judge(loss, tensors, arguments).env
+    generator = torch.Generator().manual_seed(SEED)
+    return {
+        name: fitting(facts, loss.tensors[name], name == loss.output, sizes, generator)
+        for name, facts in tensors.items()
+    }
+
+
+def ask_tensors(loss: Loss, tensors: Tensors, arguments: Mapping[str, Any]) -> Answer:
     """Torch's own answer for these tensors, forward and backward."""
-    output = tensors["output"]
+    output = tensors[loss.output]
     if output.is_floating_point():
         output = output.detach().requires_grad_(True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            value = call_loss(loss, {**tensors, "output": output}, arguments)
+            value = call_loss(loss, {**tensors, loss.output: output}, arguments)
         except Exception as error:  # torch raises whatever it likes; the text is what the user will see
             return Answer(False, f"{type(error).__name__}: {first_line(error)}")
         if value.requires_grad:
@@ -59,29 +71,43 @@ def first_line(error: Exception) -> str:
     return lines[0] if lines else ""
 
 
-def make(facts: Facts, name: str = "target") -> torch.Tensor:
-    """A tensor of these facts: scores for an output, else values from minimum to maximum."""
-    dtype = getattr(torch, facts.dtype or ("float32" if name == "output" else "int64"))
-    if name == "output" and dtype.is_floating_point:
-        generator = torch.Generator().manual_seed(SEED)
-        return torch.randn(facts.shape, generator=generator).to(dtype)
-    low = facts.minimum or 0
-    tensor = torch.full(facts.shape, low).to(dtype)
-    if facts.maximum is not None and tensor.numel():
-        tensor.view(-1)[-1] = facts.maximum
-    return tensor
+def call_loss(loss: Loss, tensors: Tensors, arguments: Mapping[str, Any]) -> torch.Tensor:
+    """The loss itself; a keyword that is `Facts` becomes a tensor of them.
 
-
-def call_loss(loss: str, tensors: Tensors, arguments: Mapping[str, Any]) -> torch.Tensor:
+    A module is built for the call, always with the same parameters.
+    """
     values = {name: value for name, value in arguments.items() if value is not None}
     keywords = {name: weights(value) if isinstance(value, Facts) else value for name, value in values.items()}
-    value: torch.Tensor = getattr(F, loss)(*tensors.values(), **keywords)
-    return value
+    function = _function(loss)
+    if isinstance(function, type):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(SEED)
+            function = function(**keywords)
+        keywords = {}
+    value = function(*tensors.values(), **keywords)
+    result: torch.Tensor = getattr(value, loss.returns) if loss.returns else value
+    return result
+
+
+def _function(loss: Loss) -> Callable[..., Any]:
+    return _resolved(loss.call, Path(loss.source.path).parent)
+
+
+@cache
+def _resolved(call: str, folder: Path) -> Callable[..., Any]:
+    """torch.nn.functional.mse_loss, torch.nn.AdaptiveLogSoftmaxWithLoss, or a function of the user's."""
+    module, _, name = call.rpartition(".")
+    if module == "torch" or module.startswith("torch."):
+        function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+        return function
+    from shapecheck.callables import load_callable  # brings the probe's importing with it
+
+    return load_callable(call, folder)
 
 
 def weights(facts: Facts) -> torch.Tensor:
-    """Class weights of these facts, all positive."""
+    """A keyword tensor of these facts, all positive unless they say otherwise."""
     generator = torch.Generator().manual_seed(SEED + 1)
-    dtype = getattr(torch, facts.dtype or "float32")
-    drawn = torch.rand(facts.shape, generator=generator) + 0.5
-    return drawn.to(dtype) if dtype.is_floating_point else (drawn * 4).to(dtype)
+    kind = "positive" if facts.minimum is None and facts.maximum is None else ""
+    tensor: torch.Tensor = draw(kind, facts, generator)
+    return tensor

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from shapecheck import drawing
+from shapecheck import drawing, keywords
 from shapecheck.diagnosis import Diagnosis, State, diagnose, start
-from shapecheck.errors import Location, UserError
+from shapecheck.errors import Location
 from shapecheck.matching import arguments_of, facts, judge
 from shapecheck.messages import fill
-from shapecheck.readings import accepted_targets, readings
+from shapecheck.readings import accepted_targets, complete, readings
 from shapecheck.report import CheckResult, Finding, Fix
 from shapecheck.rules import Loss
 from shapecheck.specs import Size, Subject, TensorSpec
@@ -28,18 +28,19 @@ DISAGREEMENT = "SC909"
 def check(subject: Subject, loss: Loss, verifier: Judge | None = None) -> CheckResult:
     """Everything that can be said of one loss call.
 
-    `verifier` asks torch and runs the fixes; without it fixes are checked against the contract only. The keywords of
-    the subject have been checked (`keywords.py`). Raises UserError for a tensor that is missing.
+    `verifier` asks torch and runs the fixes; without it fixes are checked against the contract only. Raises UserError
+    for a tensor that is missing, and for tensors and keywords that the loss does not have.
     """
     began = time.perf_counter()
-    _require_tensors(subject, loss)
-    keywords = [size for value in subject.loss_args.values() for size in _sizes_of(value)]
+    subject = keywords.named(subject, loss)
+    in_keywords = [size for value in subject.loss_args.values() for size in _sizes_of(value)]
     labels = [int(tensor.maximum) for tensor in subject.tensors.values() if tensor.maximum is not None]
     sizes = [size for tensor in subject.tensors.values() for size in tensor.shape]
-    symbols = symbols_of([*sizes, *keywords], above=max([subject.classes or 0, *labels]))
+    symbols = symbols_of([*sizes, *in_keywords], above=max([subject.classes or 0, *labels]))
+    subject = complete(loss, subject, symbols)
     judged = [(case, diagnose(case.state)) for case in _cases(subject, loss, _kindest(subject, loss, symbols))]
     case: Case | None
-    if "target" in subject.tensors:
+    if not loss.target or loss.target in subject.tensors:
         case, causes = judged[0]
         findings = _findings(case, causes, verifier)
         contract, note, doubts = _contract(case, verifier)
@@ -57,6 +58,7 @@ def check(subject: Subject, loss: Loss, verifier: Judge | None = None) -> CheckR
         inputs=subject.inputs,
         output_path=subject.output_path,
         tensors=_reported(subject, case),
+        roles=(loss.output, loss.target),
         accepted_targets=tuple(accepted_targets(loss, subject, bool(findings))),
         findings=_ordered(findings),
         notes=subject.notes,
@@ -65,25 +67,19 @@ def check(subject: Subject, loss: Loss, verifier: Judge | None = None) -> CheckR
     )
 
 
-def _require_tensors(subject: Subject, loss: Loss) -> None:
-    for name in loss.tensors:
-        if name not in subject.tensors and name != "target":
-            raise UserError(f"{loss.name} needs the tensor {name!r}", f"it takes: {', '.join(loss.tensors)}")
-
-
 def _cases(subject: Subject, loss: Loss, symbols: Symbols) -> Iterator[Case]:
     """The call itself, or, where no target is known, one call for each thing the labels may mean."""
-    if "target" in subject.tensors:
+    if not loss.target or loss.target in subject.tensors:
         yield Case(subject, loss, symbols, _state(subject, loss, symbols))
         return
     for reading in readings(loss, subject, symbols):
-        assumed = replace(subject, tensors={**subject.tensors, "target": reading.target})
+        assumed = replace(subject, tensors={**subject.tensors, loss.target: reading.target})
         yield Case(subject, loss, symbols, _state(assumed, loss, symbols), reading)
 
 
 def _kindest(subject: Subject, loss: Loss, symbols: Symbols) -> Symbols:
     """A name may well be as large as a weight says: of the ways to read it so, the one with the fewest causes."""
-    if "target" not in subject.tensors:
+    if loss.target and loss.target not in subject.tensors:
         return symbols
     sizes = {size for value in subject.loss_args.values() for size in _sizes_of(value) if isinstance(size, int)}
     ways = [symbols, *(Symbols({**symbols.sizes, name: size}) for name in symbols.sizes for size in sorted(sizes))]
@@ -91,23 +87,31 @@ def _kindest(subject: Subject, loss: Loss, symbols: Symbols) -> Symbols:
 
 
 def _state(subject: Subject, loss: Loss, symbols: Symbols) -> State:
-    tensors = {name: facts(symbols.concrete(tensor)) for name, tensor in subject.tensors.items()}
-    output = tensors["output"]
-    output = replace(output, dtype=output.dtype or "float32")
-    tensors["output"] = output
-    target = tensors["target"]
-    if target.dtype is None:
-        verdict = judge(loss, tensors, arguments_of(loss, subject.loss_args, output.dtype))
-        dtype = (verdict.signature.dtype if verdict.signature else "") or "int64"
-        tensors["target"] = replace(target, dtype=dtype)
-    ordered = {name: tensors[name] for name in loss.tensors}
-    given = {name: _concrete(value, symbols) for name, value in subject.loss_args.items()}
-    arguments = arguments_of(loss, given, output.dtype)
+    given = {name: facts(symbols.concrete(subject.tensors[name])) for name in loss.tensors}
+    dtype = given[loss.output].dtype or loss.tensors[loss.output].dtype or "float32"
+    keywords = {name: _concrete(value, symbols) for name, value in subject.loss_args.items()}
+    tensors = {
+        name: replace(tensor, dtype=tensor.dtype or loss.tensors[name].dtype or dtype)
+        if name != loss.target
+        else tensor
+        for name, tensor in given.items()
+    }
+    arguments = arguments_of(loss, keywords, dtype, tensors)
+    if loss.target and given[loss.target].dtype is None:
+        signature = judge(loss, tensors, arguments).signature
+        likely = (signature.dtype if signature else "") or loss.tensors[loss.target].dtype or _usual_dtype(loss)
+        tensors[loss.target] = replace(given[loss.target], dtype=likely)
     observed = tuple(observation.kind for observation in subject.observations)
     # A class axis that is only a name may well have as many classes as the data.
-    named = any(isinstance(size, str) for size in subject.tensors["output"].shape)
-    classes = None if named else subject.classes or tensors["target"].classes
-    return start(loss, ordered, arguments, observed, classes)
+    named = any(isinstance(size, str) for size in subject.tensors[loss.output].shape)
+    classes = None if named else subject.classes or (tensors[loss.target].classes if loss.target else None)
+    return start(loss, tensors, arguments, observed, classes)
+
+
+def _usual_dtype(loss: Loss) -> str:
+    """What the labels are mostly: class indices where a form takes such."""
+    known = [signature.dtype for signature in loss.signatures if signature.dtype]
+    return "int64" if "int64" in known or not known else known[0]
 
 
 def _sizes_of(value: Any) -> Sequence[Size]:
@@ -129,7 +133,7 @@ def _reported(subject: Subject, case: Case | None) -> Mapping[str, TensorSpec]:
         return subject.tensors
     tensors = dict(subject.tensors)
     if case.reading is not None:
-        tensors["target"] = case.reading.target
+        tensors[case.loss.target] = case.reading.target
     return {
         name: replace(tensor, dtype=tensor.dtype or case.state.tensors[name].dtype) for name, tensor in tensors.items()
     }
@@ -146,7 +150,7 @@ def _contract(case: Case, verifier: Judge | None) -> tuple[str, str, tuple[Findi
         verdict, note = settle(case.symbols, numbers, lambda way: _accepts(case, way))
         return verdict, note, ()
     accepts = state.verdict.accepts
-    answer = verifier.ask(state.loss_name, state.tensors, state.arguments) if verifier else None
+    answer = verifier.ask(state.loss, state.tensors, state.arguments) if verifier else None
     if answer is None or answer.accepts == accepts:
         return ("accepts" if accepts else "rejects"), "", ()
     says = answer.error or "it computes a number"
@@ -154,7 +158,7 @@ def _contract(case: Case, verifier: Judge | None) -> tuple[str, str, tuple[Findi
         DISAGREEMENT,
         "rule-disagrees",
         "warning",
-        f"the rule of {state.loss_name} says that torch {'accepts' if accepts else 'rejects'} this, but it does not",
+        f"the rule of {state.loss.name} says that torch {'accepts' if accepts else 'rejects'} this, but it does not",
         why="torch is right and the rule is wrong; please report this call",
         torch_says=says,
         rows=drawing.tensor_rows(case.subject, state),
@@ -166,9 +170,9 @@ def _numbers(subject: Subject) -> list[int]:
     """The sizes that a name may coincide with in a way that matters: those of tensors and keywords, the class counts
     that the labels need."""
     tensors = [size for tensor in subject.tensors.values() for size in tensor.shape]
-    keywords = [size for value in subject.loss_args.values() for size in _sizes_of(value)]
+    in_keywords = [size for value in subject.loss_args.values() for size in _sizes_of(value)]
     labels = [int(t.maximum) + step for t in subject.tensors.values() if t.maximum is not None for step in (0, 1)]
-    return [size for size in (*tensors, *keywords, *labels) if isinstance(size, int) and size > 0]
+    return [size for size in (*tensors, *in_keywords, *labels) if isinstance(size, int) and size > 0]
 
 
 def _accepts(case: Case, way: Symbols) -> bool:
@@ -203,7 +207,7 @@ def _judged_alone(
 
 def _joined(first: Finding, second: Finding) -> Finding:
     fixes = [*first.fixes, *(fix for fix in second.fixes if fix.call not in {f.call for f in first.fixes})]
-    rows = tuple(row for row in first.rows if row.label != "target")
+    rows = tuple(row for row in first.rows if row.label not in ("target", "targets"))
     return replace(first, fixes=tuple(fixes), rows=rows, torch_says="")
 
 
@@ -222,14 +226,14 @@ def _findings(case: Case, causes: list[Diagnosis], verifier: Judge | None) -> tu
     found = []
     for cause in causes:
         fixes = tuple(suggest(case, causes, cause, verifier))
-        rejects = cause.before.loss is not None and not cause.before.verdict.accepts
+        rejects = not cause.before.verdict.accepts
         found.append(_finding(case, cause, fixes, says if rejects or "backward" in says else ""))
         says = ""
     return tuple(found)
 
 
 def _torch_says(case: Case, verifier: Judge | None) -> str:
-    answer = verifier.ask(case.state.loss_name, case.state.tensors, case.state.arguments) if verifier else None
+    answer = verifier.ask(case.state.loss, case.state.tensors, case.state.arguments) if verifier else None
     if answer is None:
         return ""
     return answer.error or (f"in backward: {answer.backward_error}" if answer.backward_error else "")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from shapecheck.matching import facts
+from shapecheck.errors import UserError
+from shapecheck.matching import expanded, facts
 from shapecheck.report import AcceptedTarget
 from shapecheck.rules import Loss, Signature
-from shapecheck.shapes import Bound, Pattern, match, parse_pattern
+from shapecheck.shapes import ROLES_OF, Bound, Pattern, match, parse_pattern
 from shapecheck.specs import FLOATING, Size, Subject, TensorSpec
 from shapecheck.symbols import Symbols
 
@@ -26,8 +27,17 @@ class Reading:
 
 
 def readings(loss: Loss, subject: Subject, symbols: Symbols) -> Iterator[Reading]:
-    """The targets that the output's own axes allow. None where it is not known which axis is the batch."""
-    output = subject.tensors["output"]
+    """The targets that the output's own axes allow.
+
+    For a loss whose labels can mean several things, none where it is not known which axis is the batch.
+    """
+    if loss.readings:
+        yield from _by_meaning(loss, subject.tensors[loss.output])
+    elif loss.target:
+        yield from _by_contract(loss, subject, symbols)
+
+
+def _by_meaning(loss: Loss, output: TensorSpec) -> Iterator[Reading]:
     roles = output.axes
     if roles is None or "batch" not in roles:
         return
@@ -53,9 +63,74 @@ def readings(loss: Loss, subject: Subject, symbols: Symbols) -> Iterator[Reading
         yield Reading(intent, reading["meaning"], target)
 
 
+def _by_contract(loss: Loss, subject: Subject, symbols: Symbols) -> Iterator[Reading]:
+    """The one target that the contract wants with this output."""
+    names = _known_sizes(loss, subject, symbols)
+    for signature in loss.signatures:
+        pattern = loss.tensors[loss.target].assume or signature.patterns[loss.target]
+        if not signature.doubtful and _reads(signature, loss, subject, symbols) is not None:
+            dtype = signature.dtype or loss.tensors[loss.target].dtype
+            yield Reading("", signature.meaning, _assumed(pattern, names, dtype, symbols))
+            return
+
+
+def complete(loss: Loss, subject: Subject, symbols: Symbols) -> Subject:
+    """The subject with the tensors that nobody gave, of the shape the contract assumes for them; never the target.
+
+    Raises UserError for a tensor that has to be given.
+    """
+    missing = [name for name in loss.tensors if name not in subject.tensors and name != loss.target]
+    if not missing:
+        return subject
+    if loss.output in missing or any(loss.tensors[name].assume is None for name in missing):
+        name = next(name for name in missing if name == loss.output or loss.tensors[name].assume is None)
+        raise UserError(f"{loss.name} needs the tensor {name!r}", f"it takes: {', '.join(loss.tensors)}")
+    names = _known_sizes(loss, subject, symbols)
+    tensors = dict(subject.tensors)
+    for name in missing:
+        pattern = loss.tensors[name].assume
+        assert pattern is not None
+        tensors[name] = _assumed(pattern, names, loss.tensors[name].dtype, symbols)
+    return replace(subject, tensors={name: tensors[name] for name in loss.tensors if name in tensors})
+
+
+def _reads(signature: Signature, loss: Loss, subject: Subject, symbols: Symbols) -> Bound | None:
+    output = symbols.concrete(subject.tensors[loss.output])
+    return next(match(signature.patterns[loss.output], facts(output).shape), None)
+
+
+def _known_sizes(loss: Loss, subject: Subject, symbols: Symbols) -> dict[str, int]:
+    """Axis name -> size, by the output's roles, and else by how the contract reads it; `*where` by its length."""
+    sizes: dict[str, int] = {}
+    for signature in loss.signatures:
+        bound = _reads(signature, loss, subject, symbols)
+        if bound is not None:
+            sizes = {**bound.sizes, **{f"*{name}": count for name, count in bound.ranks.items()}}
+            break
+    output = subject.tensors[loss.output]
+    for role, size in zip(output.axes or (), output.shape):
+        if role in ROLES_OF and (output.axes or ()).count(role) == 1:
+            sizes[role] = symbols.number(size)
+    return sizes
+
+
+_FRESH = (5, 7, 11, 13)
+
+
+def _assumed(pattern: Pattern, sizes: Mapping[str, int], dtype: str, symbols: Symbols) -> TensorSpec:
+    """A tensor of the pattern; a name that nothing binds gets a size of its own."""
+    ranks = {name[1:]: count for name, count in sizes.items() if name.startswith("*")}
+    fresh = (size for size in _FRESH if size not in sizes.values())
+    names = list(expanded(pattern, ranks))
+    shape = tuple(sizes[name] if name in sizes else next(fresh) for name in names)
+    return TensorSpec(symbols.names(shape) or (), dtype or None, origin="assumed")
+
+
 def accepted_targets(loss: Loss, subject: Subject, mended: bool) -> Iterator[AcceptedTarget]:
     """Targets that go with the output: as it is, or, if it has to be `mended` first, those of the readings."""
-    output = subject.tensors["output"]
+    if not loss.target or loss.output not in subject.tensors:
+        return
+    output = subject.tensors[loss.output]
     if mended and output.axes is not None:
         for reading in readings(loss, subject, Symbols({})):
             yield AcceptedTarget(_letters(reading.target), reading.target.dtype or "", reading.meaning)
@@ -64,19 +139,20 @@ def accepted_targets(loss: Loss, subject: Subject, mended: bool) -> Iterator[Acc
         return
     seen = set()
     for signature in reversed(loss.signatures):
-        target = _instance(signature, output)
+        target = _instance(signature, loss, output)
         if target is not None and signature.meaning and target not in seen:
             seen.add(target)
-            yield AcceptedTarget(target, signature.dtype, _meaning(signature, target))
+            dtype = signature.dtype or loss.tensors[loss.target].dtype
+            yield AcceptedTarget(target, dtype, _meaning(signature, loss, target))
 
 
-def _instance(signature: Signature, output: TensorSpec) -> tuple[Size, ...] | None:
+def _instance(signature: Signature, loss: Loss, output: TensorSpec) -> tuple[Size, ...] | None:
     """The target's shape that a signature wants with this output, in letters where roles are known."""
-    bound = next(match(signature.patterns["output"], facts(output).shape), None)
+    bound = next(match(signature.patterns[loss.output], facts(output).shape), None)
     if bound is None:
         return None
     letters = dict(zip(bound.names, _letters(output)))
-    names = _names(signature.patterns["target"], bound)
+    names = _names(signature.patterns[loss.target], bound)
     return None if names is None else tuple(letters.get(name, 1) for name in names)
 
 
@@ -103,11 +179,7 @@ def _letters(tensor: TensorSpec) -> tuple[Size, ...]:
     )
 
 
-def _meaning(signature: Signature, target: tuple[Size, ...]) -> str:
-    """`one class index per sample`, or per position where the target has any."""
-    outer = len(target) - (1 if "class" in signature.patterns["target"].names else 0)
-    if not outer:
-        return signature.meaning
-    return (
-        f"{signature.meaning} {'and' if 'per' in signature.meaning else 'per'} {'sample' if outer == 1 else 'position'}"
-    )
+def _meaning(signature: Signature, loss: Loss, target: tuple[Size, ...]) -> str:
+    """With `{position}` filled in: `one class index per sample`, or per position where the target has any."""
+    outer = len(target) - ("class" in signature.patterns[loss.target].names)
+    return signature.meaning.replace("{position}", "sample" if outer == 1 else "position")

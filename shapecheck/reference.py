@@ -1,7 +1,8 @@
 """The loss of each element by itself, by indexing only: what a fix has to agree with. Imports torch.
 
-Where an element lies in the tensors before any fix is known from `Named.origins`; what the fix did beyond moving
-elements (a mean, a crop, an argmax) from `Named.done`, and is done here again by hand.
+A single loss takes one index along the axes that the result has, and the others (classes, features) whole. Where an element
+lies in the tensors before any fix is known from `Named.origins`; what the fix did beyond moving elements (a mean, a
+crop, an argmax) from `Named.done`, and is done here again by hand.
 """
 
 from __future__ import annotations
@@ -12,41 +13,66 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 
 from shapecheck.calls import keywords
 from shapecheck.diagnosis import State
+from shapecheck.matching import result_names
 from shapecheck.operations import Named
-from shapecheck.oracle import Tensors
+from shapecheck.oracle import Tensors, call_loss
+
+Place = tuple[int, ...]
 
 
 def by_hand_at(
-    tensors: Tensors, after: State, values: Mapping[str, Any], attention: Any, places: Sequence[tuple[int, ...]]
+    tensors: Tensors, after: State, values: Mapping[str, Any], attention: Any, places: Sequence[Place]
 ) -> torch.Tensor:
     """The loss of each place by itself: one class vector, one label, no batch. Indexing only."""
-    output, target = after.named["output"], after.named["target"]
-    classes = [axis for axis, name in enumerate(output.names) if name == "class"] if _has_classes(after) else []
-    outer = [axis for axis in range(len(output.names)) if axis not in classes]
-    soft = bool(classes) and len(target.names) == len(output.names)
     arguments = {k: v for k, v in keywords(after, values).items() if k not in ("size_average", "reduce")}
-    arguments["reduction"] = "none"
-    single = getattr(F, after.loss_name)
+    if "reduction" in after.loss.arguments:
+        arguments["reduction"] = "none"
     found = []
     for place in places:
-        where = dict(zip(outer, place))
-        vector = _element(tensors["output"], output, where, classes, attention)
-        at = where if soft or not classes else dict(enumerate(place))
-        label = _element(tensors["target"], target, at, classes if soft else [], None)
-        found.append(single(vector.to(values["output"].dtype), label.to(values["target"].dtype), **arguments))
+        single = {
+            name: _single(name, tensors, after, values, attention if name == after.loss.output else None, place)
+            for name in after.loss.tensors
+        }
+        found.append(call_loss(after.loss, single, {**arguments, **_along(after, values, place)}))
     return torch.stack(found)
 
 
-def _has_classes(after: State) -> bool:
-    return after.loss is not None and after.loss.has_classes
+def _single(name: str, tensors: Tensors, after: State, values: Mapping[str, Any], attention: Any, place: Place) -> Any:
+    """One tensor's part of the loss at a place of the result."""
+    if not isinstance(values[name], torch.Tensor):
+        value = values[name]
+        return value[place[0]] if isinstance(value, list) and place else value
+    where, whole = _split(after, name, place)
+    element = _element(tensors[name], after.named[name], where, whole, attention)
+    return element.to(values[name].dtype)
+
+
+def _split(after: State, name: str, place: Place) -> tuple[dict[int, int], list[int]]:
+    """The axes of a tensor that the result has too, with the index along each, and those that stay whole."""
+    index = dict(zip(result_names(after.verdict), place))
+    names = after.verdict.bounds[name].names
+    where = {axis: index[axis_name] for axis, axis_name in enumerate(names) if axis_name in index}
+    return where, [axis for axis in range(len(names)) if axis not in where]
+
+
+def _along(after: State, values: Mapping[str, Any], place: Place) -> dict[str, torch.Tensor]:
+    """Keyword tensors that go with the output element by element, at that place."""
+    output = values[after.loss.output]
+    where, _ = _split(after, after.loss.output, place)
+    index = tuple(where.get(axis, slice(None)) for axis in range(output.dim()))
+    found = {}
+    for name, argument in after.loss.arguments.items():
+        value = values.get(name)
+        if argument.tensor and not argument.per and isinstance(value, torch.Tensor):
+            found[name] = value.expand(output.shape)[index]
+    return found
 
 
 def _element(
-    original: torch.Tensor, named: Named, where: Mapping[int, int], classes: Sequence[int], attention: Any
+    original: torch.Tensor, named: Named, where: Mapping[int, int], whole: Sequence[int], attention: Any
 ) -> torch.Tensor:
     """What stands at one place of the fixed tensor, looked up in the original one and reduced by hand."""
     index: dict[Any, Any] = {}
@@ -54,7 +80,8 @@ def _element(
     sizes = [cut[axis][1] if axis in cut else size for axis, size in enumerate(original.shape)]
     for axis, position in where.items():
         _place(named.origins[axis], position, sizes, index)
-    for axis in classes:
+    kept = [axis for axis in whole if named.origins[axis] and isinstance(named.origins[axis][0], int)]
+    for axis in kept:
         index[named.origins[axis][0]] = slice(None)
     index.update({axis: index[axis] + first for axis, (first, _) in cut.items()})
     index.update({axes[0]: detail for operation, axes, detail in named.done if operation == "pick"})
@@ -66,8 +93,40 @@ def _element(
         operation, axes = reductions[0]
         vectors = [original[_full_index({**index, **step}, original)] for step in _steps(axes, parts, original.shape)]
         value = _FOLDS[operation](vectors, attention)
+    value = _in_order(value, [named.origins[axis][0] for axis in kept])
     for operation, _, detail in named.done:
         value = _elementwise(operation, value, detail)
+    value = _hot(value, parts, named, whole)
+    return _with_ones(value, named, whole)
+
+
+def _in_order(value: torch.Tensor, origins: list[int]) -> torch.Tensor:
+    """Axes that were kept whole stand as in the original; bring them into the order after the fix."""
+    if len(origins) < 2 or value.dim() != len(origins):
+        return value
+    place = {origin: axis for axis, origin in enumerate(sorted(origins))}
+    return value.permute([place[origin] for origin in origins])
+
+
+def _hot(value: torch.Tensor, parts: Mapping[Any, int], named: Named, whole: Sequence[int]) -> torch.Tensor:
+    """The one-hot row of an index, or its place in it."""
+    origins = [(axis, origin[0]) for axis, origin in enumerate(named.origins) if origin and _is_hot(origin[0])]
+    for axis, (_, size) in origins:
+        if axis in whole:
+            return (torch.arange(size) == value).float()
+        return (value == next(iter(parts.values()))).float()
+    return value
+
+
+def _is_hot(origin: Any) -> bool:
+    return isinstance(origin, tuple) and origin[0] == "one-hot"
+
+
+def _with_ones(value: torch.Tensor, named: Named, whole: Sequence[int]) -> torch.Tensor:
+    """New axes of size one that stay whole."""
+    for place, axis in enumerate(whole):
+        if not named.origins[axis] and value.dim() < len(whole):
+            value = value.unsqueeze(place)
     return value
 
 
@@ -100,6 +159,10 @@ def _mean(vectors: list[torch.Tensor], attention: Any) -> torch.Tensor:
     return torch.stack(vectors).sum(0) / len(vectors)
 
 
+def _sum(vectors: list[torch.Tensor], attention: Any) -> torch.Tensor:
+    return torch.stack(vectors).sum(0)
+
+
 def _largest(vectors: list[torch.Tensor], attention: Any) -> torch.Tensor:
     value = vectors[0]
     for vector in vectors[1:]:
@@ -126,6 +189,7 @@ def _argmax(vectors: list[torch.Tensor], attention: Any) -> torch.Tensor:
 
 _FOLDS: Mapping[str, Any] = {
     "mean": _mean,
+    "sum": _sum,
     "last": lambda vectors, attention: vectors[-1],
     "amax": _largest,
     "attend": _attend,
@@ -133,11 +197,19 @@ _FOLDS: Mapping[str, Any] = {
 }
 
 
-def _elementwise(operation: str, value: torch.Tensor, detail: int) -> torch.Tensor:
+def _elementwise(operation: str, value: torch.Tensor, detail: Any) -> torch.Tensor:
     if operation == "shift":
-        return value + detail
+        return torch.add(value, detail)
+    if operation == "times":
+        return torch.mul(value, detail)
+    if operation == "clamp":
+        return torch.minimum(value, torch.tensor(detail, dtype=value.dtype))
     if operation == "log":
         return value.log()
+    if operation == "exp":
+        return torch.pow(torch.tensor(math.e).to(value.dtype), value)
+    if operation == "sigmoid":
+        return (1 + (-value).exp()).reciprocal()
     if operation == "log_softmax":
         return value - value.exp().sum().log()
     return value

@@ -121,6 +121,7 @@ class CheckResult:
     inputs: tuple[ProbedInput, ...] = ()
     output_path: str = ""
     tensors: Mapping[str, TensorSpec] = field(default_factory=dict)
+    roles: tuple[str, str] = ("output", "target")  # the names of the tensors that model and data set give
     accepted_targets: tuple[AcceptedTarget, ...] = ()
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
@@ -142,7 +143,8 @@ class CheckResult:
         return EXIT_FINDINGS if any(f.severity in failing for f in self.findings) else EXIT_CLEAN
 
     def to_dict(self) -> dict[str, Any]:
-        output, target = self.tensors.get("output"), self.tensors.get("target")
+        output, target = (self.tensors.get(name) for name in self.roles)
+        others = {name: tensor for name, tensor in self.tensors.items() if name not in self.roles}
         return {
             "name": self.name,
             "loss": self.loss,
@@ -165,6 +167,10 @@ class CheckResult:
             "target": None
             if target is None
             else {"shape": list(target.shape), "dtype": target.dtype, "origin": target.origin},
+            "tensors": {
+                name: {"shape": list(tensor.shape), "dtype": tensor.dtype, "origin": tensor.origin}
+                for name, tensor in others.items()
+            },
             "accepted_targets": [target.to_dict() for target in self.accepted_targets],
             "findings": [finding.to_dict() for finding in self.findings],
             "notes": list(self.notes),

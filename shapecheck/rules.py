@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from shapecheck import yamls
-from shapecheck.conditions import compile_condition
+from shapecheck.conditions import compile_condition, names_in
 from shapecheck.errors import Location, UserError, did_you_mean
+from shapecheck.messages import expressions
 from shapecheck.operations import parse_operations
 from shapecheck.report import SEVERITIES
 from shapecheck.shapes import Pattern, parse_pattern
@@ -40,23 +41,51 @@ CODE = re.compile(r"SC\d{3}\Z")
 
 
 @dataclass(frozen=True, eq=False)
+class Operand:
+    """A tensor of the loss; torch's own name for it is `alias` where ours is another.
+
+    Where the user gives none it is of the shape `assume`, a pattern. `python` are the Python types torch takes in its
+    place, `holds` what values make sense in it (see `samples.py`): the tensors that fixes are run on hold such.
+    """
+
+    alias: str = ""
+    dtype: str = ""
+    assume: Pattern | None = None
+    python: tuple[str, ...] = ()
+    holds: str = ""
+
+
+@dataclass(frozen=True, eq=False)
 class Argument:
-    """A keyword of the loss: its default; `tensor` is true where a tensor is due."""
+    """A keyword of the loss: its default, or how it follows from the tensors.
+
+    `tensor` where a tensor is due, with one value for each size of the axis it is `per`; without, it goes with the
+    output element by element. `holds` as of an `Operand`.
+    """
 
     default: Any = None
     tensor: bool = False
     type: str = ""
+    assume: str = ""
+    per: str = ""
+    holds: str = "positive"
 
 
 @dataclass(frozen=True, eq=False)
 class Signature:
-    """One form of the contract: a pattern for each tensor. Torch takes the first whose shapes fit."""
+    """One form of the contract: a pattern for each tensor. Torch takes the first that fits and whose `where` holds.
+
+    `result` is the shape of the loss without reduction: a pattern, or a text of the condition language. What is
+    `doubtful` torch computes, but it may be another form that is meant.
+    """
 
     form: str
     patterns: Mapping[str, Pattern]
-    result: Pattern
+    result: Pattern | str
+    where: str = ""
     meaning: str = ""
     dtype: str = ""
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +122,10 @@ class FixTemplate:
 
 @dataclass(frozen=True, eq=False)
 class Rule:
-    """One way to break a contract. `found` are alternatives; the first that reads the shapes names the axes."""
+    """One way to break a contract. `found` are alternatives; the first that reads the shapes names the axes.
+
+    `says` are torch's own texts, with sizes that are examples.
+    """
 
     code: str
     name: str
@@ -111,16 +143,22 @@ class Rule:
     observed: str = ""
     fixes: tuple[FixTemplate, ...] = ()
     traps: tuple[str, ...] = ()
+    says: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Loss:
-    """A loss: how it is called, what it accepts, and the rules that explain a call it does not."""
+    """A loss: how it is called, what it accepts, and the rules that explain a call it does not.
+
+    `call` is a function of torch, a class of module (then the arguments are its constructor's), or a function of the
+    user's, `losses.py:dice_loss`, in the folder of the rule file. `returns` is the attribute of what comes back that
+    holds the loss. The first of the `tensors` is the model's output.
+    """
 
     name: str
     call: str
     names: tuple[str, ...]
-    tensors: tuple[str, ...]
+    tensors: Mapping[str, Operand]
     arguments: Mapping[str, Argument]
     signatures: tuple[Signature, ...]
     requires: tuple[Requirement, ...]
@@ -128,11 +166,31 @@ class Loss:
     rules: tuple[Rule, ...]
     source: Location
     contiguous: tuple[int, ...] = ()  # ranks of the output whose backward refuses a view
+    returns: str = ""
+    folders: tuple[Path, ...] = ()
 
-    @property
+    @cached_property
+    def output(self) -> str:
+        """The tensor that the model gives."""
+        return next(iter(self.tensors))
+
+    @cached_property
+    def target(self) -> str:
+        """The tensor that the data set gives, or ''."""
+        return next((name for name in ("target", "targets") if name in self.tensors), "")
+
+    @cached_property
     def has_classes(self) -> bool:
         """Whether the contract has a class axis at all."""
         return any("class" in pattern.names for s in self.signatures for pattern in s.patterns.values())
+
+    @cached_property
+    def written(self) -> str:
+        """The call as people write it: `F.mse_loss`, `dice_loss`; a module is made before, as `criterion`."""
+        module, _, name = self.call.replace(":", ".").rpartition(".")
+        if module == "torch.nn.functional":
+            return f"F.{name}"
+        return "criterion" if name[:1].isupper() else name
 
 
 def rules_folder() -> Path:
@@ -151,18 +209,22 @@ def canonical(name: str) -> str:
 
 
 @cache
-def load_loss(name: str, folder: Path | None = None) -> Loss:
-    """The rule file of a loss by any of its names. Raises UserError with the nearest name."""
-    folder = folder or rules_folder()
+def load_loss(name: str, folders: tuple[Path, ...] = ()) -> Loss:
+    """The rule file of a loss by any of its names; `folders` come before the rules that ship.
+
+    Raises UserError with the nearest name.
+    """
     wanted = canonical(name)
-    direct = folder / f"{wanted}.yaml"
-    if re.fullmatch(r"\w+", wanted) and direct.is_file():
-        return _trusted(_read_loss(direct))
-    for path in _loss_files(folder):
-        top = _mapping(yamls.load_file(path, ours=_ours(path)), path, LOSS_KEYS)
-        if wanted in (top.get("loss"), *top.get("names", ())):
-            return _trusted(_read_loss(path))
-    known = [n for path in _loss_files(folder) for n in (path.stem, *_names_of(path))]
+    places = (*folders, rules_folder())
+    for folder in places:
+        direct = folder / f"{wanted}.yaml"
+        if re.fullmatch(r"\w+", wanted) and direct.is_file():
+            return _trusted(_read_loss(direct, folders))
+        for path in _loss_files(folder):
+            top = _top(path)
+            if wanted in (top.get("loss"), *top.get("names", ())):
+                return _trusted(_read_loss(path, folders))
+    known = [n for folder in places for path in _loss_files(folder) for n in (path.stem, *_top(path).get("names", ()))]
     raise UserError(f"unknown loss {name!r}", did_you_mean(wanted, known))
 
 
@@ -173,19 +235,30 @@ def _trusted(loss: Loss) -> Loss:
     return loss
 
 
-def all_losses(folder: Path | None = None) -> list[Loss]:
-    """Every loss that has a rule file, by name."""
-    return [_read_loss(path) for path in _loss_files(folder or rules_folder())]
+def all_losses(folders: tuple[Path, ...] = ()) -> list[Loss]:
+    """Every loss that has a rule file, by name; a file in `folders` stands for ours of the same loss."""
+    found: dict[str, Loss] = {}
+    for folder in (*folders, rules_folder()):
+        for path in _loss_files(folder):
+            loss = _read_loss(path, folders)
+            found.setdefault(loss.name, loss)
+    return sorted(found.values(), key=lambda loss: loss.name)
 
 
-def all_rules(folder: Path | None = None) -> dict[str, tuple[Rule, tuple[str, ...]]]:
+def all_rules(folders: tuple[Path, ...] = ()) -> dict[str, tuple[Rule, tuple[str, ...]]]:
     """Code -> the rule and the losses it belongs to."""
     found: dict[str, tuple[Rule, tuple[str, ...]]] = {}
-    for loss in all_losses(folder):
+    for loss in all_losses(folders):
         for rule in loss.rules:
             _, losses = found.get(rule.code, (rule, ()))
             found[rule.code] = (rule, losses if loss.name in losses else (*losses, loss.name))
     return dict(sorted(found.items()))
+
+
+# What a condition may ask for besides tensors, keywords and axes.
+KNOWN_NAMES = (
+    "form", "loss", "reduces", "result", "observed", "classes", "positions", "count_one", "where_one", "where_role",
+)  # fmt: skip
 
 
 def validate(loss: Loss) -> None:
@@ -193,21 +266,51 @@ def validate(loss: Loss) -> None:
 
     Not done when a loss is loaded: it would cost each check more than the check, and the tests do it for our files.
     """
-    conditions = [text for requirement in loss.requires for text in (requirement.that, requirement.where)]
-    for requirement in conditions:
-        _compiled(loss.source, compile_condition, requirement)
+    axes = {name for signature in loss.signatures for pattern in signature.patterns.values() for name in pattern.names}
+    for signature in loss.signatures:
+        for text in (signature.where, signature.result if isinstance(signature.result, str) else ""):
+            _condition(loss, loss.source, text, axes)
+    for requirement in loss.requires:
+        for text in (requirement.that, requirement.where):
+            _condition(loss, loss.source, text, axes)
     for rule in loss.rules:
+        named = axes.union(*(pattern.names for way in rule.found for pattern in way.values()))
         for text in (rule.when, *(fix.when for fix in rule.fixes)):
-            _compiled(rule.source, compile_condition, text)
-        for chain in (chain for fix in rule.fixes for chain in fix.apply.values()):
-            _compiled(rule.source, parse_operations, chain)
+            _condition(loss, rule.source, text, named)
+        for text in (rule.message, rule.why, *(text for fix in rule.fixes for text in (fix.title, fix.code))):
+            for condition in expressions(text):
+                _condition(loss, rule.source, condition, named)
+        for fix in rule.fixes:
+            for name, chain in fix.apply.items():
+                _known(rule.source, name, (*loss.tensors, *loss.arguments))
+                _compiled(rule.source, parse_operations, chain)
+            if fix.loss:
+                load_loss(fix.loss, loss.folders)
         for trap in rule.traps:
             _compiled(rule.source, parse_pattern, trap)
 
 
+def _condition(loss: Loss, place: Location, text: str, axes: Iterable[str]) -> None:
+    """A condition compiles, and asks only for what there is."""
+    if not text:
+        return
+    _compiled(place, compile_condition, text)
+    known = (*loss.tensors, *loss.arguments, *axes, *KNOWN_NAMES)
+    for name in names_in(text):
+        stem = name.removeprefix("count_").partition(".")[0]
+        if stem not in known:
+            _known(place, name, known)
+
+
+def _known(place: Location, name: str, known: Iterable[str]) -> None:
+    known = list(known)
+    if name not in known:
+        raise UserError(f"there is no {name!r} in this rule", did_you_mean(name, known), location=place)
+
+
 def _compiled(place: Location, compiler: Callable[[str], object], text: str) -> None:
     try:
-        compiler(text or "True")
+        compiler(text)
     except ValueError as error:
         raise UserError(str(error), "see the rule language in the README", location=place) from None
 
@@ -216,22 +319,25 @@ def _loss_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.yaml") if not path.name.endswith(".cases.yaml"))
 
 
-def _names_of(path: Path) -> list[str]:
-    return list(_mapping(yamls.load_file(path, ours=_ours(path)), path, LOSS_KEYS).get("names", ()))
+def _top(path: Path) -> Mapping[str, Any]:
+    return _mapping(yamls.load_file(path, ours=_ours(path)), path, LOSS_KEYS)
 
 
 LOSS_KEYS = (
-    "loss", "call", "names", "family", "tensors", "arguments", "contract", "requires", "readings", "rules",
+    "loss", "call", "returns", "names", "family", "tensors", "arguments", "contract", "requires", "readings", "rules",
     "contiguous",
 )  # fmt: skip
 FAMILY_KEYS = ("family", "readings", "requires", "rules")
 
 
 @cache
-def _read_loss(path: Path) -> Loss:
-    top = _mapping(yamls.load_file(path, ours=_ours(path)), path, LOSS_KEYS)
-    family = _read_family(path, top["family"]) if "family" in top else {}
-    tensors = tuple(top.get("tensors", ("output", "target")))
+def _read_loss(path: Path, folders: tuple[Path, ...] = ()) -> Loss:
+    top = _top(path)
+    families = [(file, _family(file)) for file in _family_files(top.get("family", ()), path)]
+    tensors = _operands(top.get("tensors") or {"output": None, "target": None}, path)
+    requires = [(item, file) for file, family in families for item in family.get("requires", ())]
+    rules = [(item, file) for file, family in families for item in family.get("rules", ())]
+    readings: Mapping[str, Any] = next((family["readings"] for _, family in families if family.get("readings")), {})
     return Loss(
         name=_required(top, "loss", path),
         call=_required(top, "call", path),
@@ -242,40 +348,66 @@ def _read_loss(path: Path) -> Loss:
             for key, value in (top.get("arguments") or {}).items()
         },
         signatures=tuple(_signature(item, tensors, path) for item in _required(top, "contract", path)),
-        requires=tuple(_requirement(item, path) for item in (*family.get("requires", ()), *top.get("requires", ()))),
-        readings=top.get("readings") or family.get("readings") or {},
-        rules=tuple(_rule(item, tensors, where) for item, where in _rule_items(top, family, path)),
+        requires=tuple(
+            _requirement(item, file) for item, file in (*requires, *((item, path) for item in top.get("requires", ())))
+        ),
+        readings=top.get("readings") or readings,
+        # The loss's own rules come first: they know more than those of its families.
+        rules=tuple(
+            _rule(item, tensors, file) for item, file in (*((item, path) for item in top.get("rules", ())), *rules)
+        ),
         source=_at(path, top),
         contiguous=tuple(top.get("contiguous", ())),
+        returns=top.get("returns", ""),
+        folders=folders,
     )
 
 
-def _rule_items(top: Mapping[str, Any], family: Mapping[str, Any], path: Path) -> Iterator[tuple[Any, Path]]:
-    """The loss's own rules come first: they know more than the family's."""
-    for item in top.get("rules", ()):
-        yield item, path
-    for item in family.get("rules", ()):
-        yield item, path.parent / "families" / f"{top['family']}.yaml"
+def _operands(node: Any, path: Path) -> dict[str, Operand]:
+    found = {}
+    for name, item in node.items():
+        item = dict(_checked(item or {}, _names(Operand), path))
+        with _CitesPlace(_at(path, node)):
+            item["assume"] = None if item.get("assume") is None else parse_pattern(str(item["assume"]))
+            item["python"] = tuple(item.get("python", ()))
+            found[str(name)] = Operand(**item)
+    return found
+
+
+def _family_files(names: str | list[str], path: Path) -> Iterator[Path]:
+    """The files of a loss's families: beside the loss, or those that ship."""
+    for name in [names] if isinstance(names, str) else names:
+        places = [folder / "families" / f"{name}.yaml" for folder in (path.parent, rules_folder())]
+        file = next((place for place in places if place.is_file()), None)
+        if file is None:
+            raise UserError(
+                f"no rule family {name!r}", f"a family is a file: {places[0]}", location=Location(str(path))
+            )
+        yield file
 
 
 @cache
-def _read_family(path: Path, name: str) -> Mapping[str, Any]:
-    file = path.parent / "families" / f"{name}.yaml"
-    if not file.is_file():
-        raise UserError(f"no rule family {name!r}", f"a family is a file: {file}", location=Location(str(path)))
+def _family(file: Path) -> Mapping[str, Any]:
     return _mapping(yamls.load_file(file, ours=_ours(file)), file, FAMILY_KEYS)
 
 
-def _signature(item: Any, tensors: tuple[str, ...], path: Path) -> Signature:
-    item = _mapping(item, path, (*tensors, "form", "result", "meaning", "dtype"))
+def _signature(item: Any, tensors: Mapping[str, Operand], path: Path) -> Signature:
+    item = _mapping(item, path, (*tensors, *(name for name in _names(Signature) if name != "patterns")))
     with _CitesPlace(_at(path, item)):
+        facts = {name: item[name] for name in ("where", "meaning", "dtype", "doubtful") if name in item}
+        result = str(item.get("result", ""))
         return Signature(
             form=item.get("form", "only"),
-            patterns={name: parse_pattern(str(item.get(name, ""))) for name in tensors},
-            result=parse_pattern(str(item.get("result", ""))),
-            meaning=item.get("meaning", ""),
-            dtype=item.get("dtype", ""),
+            patterns=_patterns({name: item.get(name, "") for name in tensors}),
+            result=result[1:].strip() if result.startswith("=") else parse_pattern(result),
+            **facts,
         )
+
+
+def _patterns(texts: Mapping[str, Any]) -> dict[str, Pattern]:
+    """The patterns of several tensors. A product is taken apart once its parts are bound, so those come last."""
+    parsed = {name: parse_pattern(str(text)) for name, text in texts.items()}
+    return dict(sorted(parsed.items(), key=lambda pair: any(term.kind == "merged" for term in pair[1].terms)))
 
 
 def _requirement(item: Any, path: Path) -> Requirement:
@@ -284,7 +416,7 @@ def _requirement(item: Any, path: Path) -> Requirement:
         return Requirement(**item)
 
 
-def _rule(item: Any, tensors: tuple[str, ...], path: Path) -> Rule:
+def _rule(item: Any, tensors: Mapping[str, Operand], path: Path) -> Rule:
     place = _at(path, item)
     item = dict(_mapping(item, path, [n for n in _names(Rule) if n != "source"]))
     with _CitesPlace(place):
@@ -294,12 +426,10 @@ def _rule(item: Any, tensors: tuple[str, ...], path: Path) -> Rule:
             raise ValueError(f"severity: {did_you_mean(str(item.get('severity')), SEVERITIES)}")
         found = item.pop("found", [])
         alternatives = found if isinstance(found, list) else [found]
-        item["found"] = tuple(
-            {name: parse_pattern(str(text)) for name, text in _mapping(way, path, tensors).items()}
-            for way in alternatives
-        )
+        item["found"] = tuple(_patterns(_mapping(way, path, tensors)) for way in alternatives)
         item["fixes"] = tuple(_fix(fix, path) for fix in item.get("fixes", ()))
         item["traps"] = tuple(item.get("traps", ()))
+        item["says"] = tuple(item.get("says", ()))
         if set(_mapping(item.get("explain"), path, HEADINGS)) != set(HEADINGS):
             raise ValueError(f"explain of {item['code']} needs all of: {', '.join(HEADINGS)}")
         missing = [key for key in ("name", "message", "why", "explain") if not item.get(key)]

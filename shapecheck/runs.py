@@ -152,7 +152,6 @@ def _spec_works(target: Target, request: Request) -> list[Work]:
 
 
 def _spec_work(entry: spec_files.Entry, request: Request) -> Work:
-    from shapecheck.keywords import checked
     from shapecheck.pipeline import check
     from shapecheck.rules import load_loss
 
@@ -161,7 +160,6 @@ def _spec_work(entry: spec_files.Entry, request: Request) -> Work:
     subject = replace(entry.subject, classes=entry.subject.classes or request.classes)
     try:
         loss = load_loss(subject.loss)
-        subject = replace(subject, loss_args=checked(loss, subject.loss_args))
         if request.verify:
             return Work(entry.name, loss.name, job={"kind": "spec", "subject": wire.pack(subject)})
         return Work(entry.name, loss.name, result=check(subject, loss))

@@ -1,26 +1,160 @@
-"""Tensors to run a fix on: a small copy of the call with distinct sizes, and one of its own sizes. Imports torch.
+"""Tensors with values that make sense to a loss: to ask torch, and to run a fix on. Imports torch.
 
-The values are such as the rule at hand is about: one-hot rows, labels from one, probabilities.
+A fix is run on a small copy of the call with distinct sizes and on one of its own sizes. The values are such as the rule
+at hand is about: one-hot rows, labels from one, probabilities.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
 from shapecheck.diagnosis import State
+from shapecheck.matching import Facts
 from shapecheck.operations import size_bound
-from shapecheck.oracle import SEED
+from shapecheck.rules import Operand
 from shapecheck.shapes import Bound
 
 LARGEST = 2_000_000  # elements; of larger calls only the small copy is run
+SEED = 0
+
+Generator = torch.Generator
 
 
-def miniature(start: State, naming: Mapping[str, Bound], after: State, sample: str) -> dict[str, torch.Tensor] | None:
+# ---------------------------------------------------------------------------------------------- values
+
+
+def draw(kind: str, facts: Facts, generator: Generator, axis: int | None = None, classes: int = 1) -> torch.Tensor:
+    """Values of a kind, see `Operand.holds`; without one, all `minimum` but for a last `maximum`.
+
+    `axis` is the class axis, where there is one, `classes` how many there are.
+    """
+    dtype = getattr(torch, facts.dtype or "float32")
+    if kind in _KINDS:
+        values = _KINDS[kind](facts.shape, generator, -1 if axis is None else axis, max(classes, 1))
+        values = values.to(torch.float64) if dtype == torch.float64 else values
+        return _cast(values, dtype)
+    low = facts.minimum if facts.minimum is not None else min(0, facts.maximum or 0)
+    tensor = torch.full(facts.shape, low).to(dtype)
+    if facts.maximum is not None and tensor.numel():
+        tensor.view(-1)[-1] = facts.maximum
+    return tensor
+
+
+def _cast(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Scores as whole numbers are rounded, so that something is left of them."""
+    if values.is_floating_point() and not dtype.is_floating_point and not dtype.is_complex:
+        return (
+            (values * 3).round().abs().to(dtype)
+            if dtype in (torch.uint8, torch.bool)
+            else (values * 3).round().to(dtype)
+        )
+    return values.to(dtype)
+
+
+def _normal(shape: Sequence[int], generator: Generator, axis: int, classes: int) -> torch.Tensor:
+    return torch.randn(shape, generator=generator)
+
+
+def _logits(shape: Sequence[int], generator: Generator, axis: int, classes: int) -> torch.Tensor:
+    """Scores of which some are certainly no probabilities."""
+    values = torch.randn(shape, generator=generator)
+    if values.numel():
+        values.view(-1)[0], values.view(-1)[-1] = 2.5, -1.5
+    return values
+
+
+def _probabilities(shape: Sequence[int], generator: Generator, axis: int, classes: int) -> torch.Tensor:
+    return torch.randn(shape, generator=generator).softmax(axis if shape else 0)
+
+
+def _log_probabilities(shape: Sequence[int], generator: Generator, axis: int, classes: int) -> torch.Tensor:
+    return torch.randn(shape, generator=generator).log_softmax(axis if shape else 0)
+
+
+def _one_hot(shape: Sequence[int], generator: Generator, axis: int, classes: int) -> torch.Tensor:
+    if not shape or not shape[axis]:
+        return torch.zeros(shape)
+    place = axis % len(shape)
+    index = torch.randint(0, shape[place], [1 if a == place else s for a, s in enumerate(shape)], generator=generator)
+    return torch.zeros(shape).scatter_(place, index, 1.0)
+
+
+def _class_list(shape: Sequence[int], generator: Generator, axis: int, classes: int) -> torch.Tensor:
+    """Rows of different class indices, ended by -1."""
+    if not shape:
+        return torch.zeros((), dtype=torch.int64)
+    order = torch.rand(shape, generator=generator).argsort(-1)
+    order[..., max(1, shape[-1] // 2) :] = -1
+    return order
+
+
+def _integers(low: int, high: int) -> Any:
+    return lambda shape, generator, axis, classes: torch.randint(low, high, shape, generator=generator)
+
+
+_KINDS: Mapping[str, Any] = {
+    "numbers": _normal,
+    "continuous": _normal,
+    "logits": _logits,
+    "probabilities": _probabilities,
+    "log-probabilities": _log_probabilities,
+    "unit-interval": lambda shape, generator, axis, classes: torch.rand(shape, generator=generator) * 0.98 + 0.01,
+    "positive": lambda shape, generator, axis, classes: torch.rand(shape, generator=generator) + 0.5,
+    "signs": lambda shape, generator, axis, classes: torch.randint(0, 2, shape, generator=generator) * 2 - 1,
+    "binary": _integers(0, 2),
+    "multi-hot": _integers(0, 2),
+    "counts": _integers(0, 6),
+    "class-index": lambda shape, generator, axis, classes: torch.randint(0, classes, shape, generator=generator),
+    "from-one": lambda shape, generator, axis, classes: torch.randint(1, classes + 1, shape, generator=generator),
+    "one-hot": _one_hot,
+    "class-list": _class_list,
+}
+
+
+def python_value(facts: Facts) -> Any:
+    """The Python number or list in a tensor's place."""
+    if facts.python == "list":
+        return [int(value) for value in facts.elements or ()]
+    value = (facts.elements or (1.0,))[0]
+    return int(value) if facts.python == "int" else float(value)
+
+
+def fitting(
+    facts: Facts, operand: Operand, scores: bool, sizes: Mapping[str, Any], generator: Generator
+) -> torch.Tensor | Any:
+    """A tensor with all that is known of its values; else zeros for labels, and else what the loss wants in it."""
+    if facts.python:
+        return python_value(facts)
+    dtype = getattr(torch, facts.dtype or "float32")
+    if facts.elements is not None and len(facts.elements) == facts.numel:
+        return torch.tensor(facts.elements).to(dtype).reshape(facts.shape)
+    if facts.minimum is not None or facts.maximum is not None:
+        return draw("", facts, generator)
+    if facts.values in ("logits", "probabilities", "log-probabilities", "unit-interval"):
+        return draw(facts.values, facts, generator)
+    if operand.holds and operand.holds not in _KINDS:
+        size = sizes.get(operand.holds)
+        return torch.full(facts.shape, size if size is not None else 1).to(dtype)
+    if not dtype.is_floating_point:
+        known = operand.holds in ("signs", "positive", "class-list")
+        return draw(operand.holds if known else "", facts, generator)
+    if not scores and not operand.holds:
+        return torch.zeros(facts.shape, dtype=dtype)
+    return draw(operand.holds or "numbers", facts, generator)
+
+
+# ----------------------------------------------------------------------------------- the call, large or small
+
+
+def miniature(start: State, naming: Mapping[str, Bound], after: State, sample: str) -> dict[str, Any] | None:
     """Tensors of the same structure with small distinct sizes; None where the fix holds for one size only."""
-    if _bound_to_sizes(after):
+    if _bound_to_sizes(after) or any(facts.python for facts in start.tensors.values()):
+        return None
+    if set(naming) != set(start.tensors):
         return None
     names = [part for bound in naming.values() for name in bound.names for part in name.split("*")]
     sizes = _small_sizes(names, naming)
@@ -33,7 +167,7 @@ def miniature(start: State, naming: Mapping[str, Bound], after: State, sample: s
         )
         for name, bound in naming.items()
     }
-    return _sample(start, shapes, sizes.get("class"), sample, naming)
+    return _sample(start, shapes, sizes, sample, naming)
 
 
 def _bound_to_sizes(after: State) -> bool:
@@ -42,7 +176,10 @@ def _bound_to_sizes(after: State) -> bool:
         size_bound(after.calls)
         or any(operation == "crop" for named in after.named.values() for operation, _, _ in named.done)
         or any(
-            not isinstance(part, int) for named in after.named.values() for origins in named.origins for part in origins
+            not isinstance(part, int) and part[0] != "one-hot"
+            for named in after.named.values()
+            for origins in named.origins
+            for part in origins
         )
         or any(
             not isinstance(part, int) for named in after.named.values() for _, axes, _ in named.done for part in axes
@@ -53,7 +190,7 @@ def _bound_to_sizes(after: State) -> bool:
 def _small_sizes(names: Sequence[str], naming: Mapping[str, Bound]) -> dict[str, int]:
     """batch 3, class 7, positions 5, 4, 6, ...; a tensor that is longer than the other stays longer."""
     sizes: dict[str, int] = {}
-    spare = iter((5, 4, 6, 8, 9, 10))
+    spare = iter((5, 4, 6, 8, 9, 10, 11, 12, 13, 14))
     actual = {name: size for bound in naming.values() for name, size in bound.sizes.items()}
     for name in names:
         if name in sizes or name.startswith("one."):
@@ -62,6 +199,8 @@ def _small_sizes(names: Sequence[str], naming: Mapping[str, Bound]) -> dict[str,
         where = sizes.get(f"where.{index}") if stem == "other" and dot else None
         if where is not None:
             sizes[name] = where + 1 if actual[name] > actual[f"where.{index}"] else where - 1
+        elif actual.get(name, 2) <= 1:
+            sizes[name] = actual[name]  # what has size one is there to be broadcast
         else:
             sizes[name] = {"batch": 3, "rows": 2}.get(name) or (
                 min(7, max(actual.get("class", 7), 1)) if name == "class" else next(spare)
@@ -69,60 +208,66 @@ def _small_sizes(names: Sequence[str], naming: Mapping[str, Bound]) -> dict[str,
     return sizes
 
 
-def full_size(start: State, naming: Mapping[str, Bound], sample: str) -> dict[str, torch.Tensor] | None:
+def full_size(start: State, naming: Mapping[str, Bound], sample: str) -> dict[str, Any] | None:
     """The call's own sizes, unless they are too large to try."""
-    output = start.tensors["output"]
-    bound = naming.get("output")
-    classes = bound.sizes.get("class") if bound else None
-    if output.numel > LARGEST:
+    if start.tensors[start.loss.output].numel > LARGEST:
         return None
-    return _sample(start, {name: t.shape for name, t in start.tensors.items()}, classes, sample, naming)
+    sizes = {name: size for bound in naming.values() for name, size in bound.sizes.items()}
+    return _sample(start, {name: t.shape for name, t in start.tensors.items()}, sizes, sample, naming)
 
 
 def _sample(
-    start: State, shapes: Mapping[str, tuple[int, ...]], classes: int | None, sample: str, naming: Mapping[str, Bound]
-) -> dict[str, torch.Tensor]:
-    generator = torch.Generator().manual_seed(SEED)
-    facts = start.tensors["output"]
-    output = torch.randn(shapes["output"], generator=generator)
-    axis = naming["output"].axis("class")
-    if facts.values == "log-probabilities" and axis is not None:
-        output = output.log_softmax(axis)
-    elif facts.values == "probabilities" and axis is not None:
-        output = output.softmax(axis)
-    elif facts.values in ("unit-interval", "probabilities"):
-        output = output.sigmoid()
-    if facts.dtype:
-        dtype = getattr(torch, facts.dtype)
-        output = output.to(dtype) if dtype.is_floating_point else (output * 3).round().to(dtype)
-    return {"output": output, "target": _sample_target(start, shapes["target"], classes, sample, naming, generator)}
-
-
-def _sample_target(
     start: State,
-    shape: tuple[int, ...],
-    classes: int | None,
+    shapes: Mapping[str, tuple[int, ...]],
+    sizes: Mapping[str, int],
     sample: str,
     naming: Mapping[str, Bound],
-    generator: torch.Generator,
+) -> dict[str, Any]:
+    generator = torch.Generator().manual_seed(SEED)
+    made: dict[str, Any] = {}
+    for name, facts in start.tensors.items():
+        bound = naming.get(name)
+        axis = bound.axis("class") if bound else None
+        if facts.python:
+            made[name] = python_value(facts)
+            continue
+        resized = Facts(shapes[name], facts.dtype)
+        operand = start.loss.tensors[name]
+        if operand.holds and operand.holds not in _KINDS:
+            made[name] = torch.full(resized.shape, sizes.get(operand.holds, 1)).to(
+                getattr(torch, facts.dtype or "int64")
+            )
+        elif name == start.loss.output:
+            made[name] = draw(_scores(facts, operand), resized, generator, axis)
+        elif name == start.loss.target:
+            made[name] = _labels(start, resized, axis, sizes.get("class"), sample, generator)
+        else:
+            made[name] = draw(operand.holds or "numbers", resized, generator, axis)
+    return made
+
+
+def _scores(facts: Facts, operand: Operand) -> str:
+    """What an output holds: what is known of it, else what the loss wants."""
+    if facts.values in ("log-probabilities", "probabilities", "unit-interval", "logits"):
+        return facts.values
+    return operand.holds or "numbers"
+
+
+def _labels(
+    start: State, facts: Facts, axis: int | None, classes: int | None, sample: str, generator: Generator
 ) -> torch.Tensor:
-    facts = start.tensors["target"]
-    dtype = getattr(torch, facts.dtype or "int64")
-    axis = naming["target"].axis("class")
+    known, operand = start.tensors[start.loss.target], start.loss.tensors[start.loss.target]
+    whole = not getattr(torch, facts.dtype or "int64").is_floating_point
     count = classes or 2
-    if sample == "continuous":
-        return torch.randn(shape, generator=generator).to(dtype)
-    if sample == "binary":
-        return torch.randint(0, 2, shape, generator=generator).to(dtype)
-    if axis is not None and (sample == "one-hot" or not dtype.is_floating_point):
-        index = torch.randint(0, shape[axis], [s for a, s in enumerate(shape) if a != axis], generator=generator)
-        return torch.zeros(shape).scatter_(axis, index.unsqueeze(axis), 1.0).to(dtype)
-    if axis is not None:
-        return torch.randn(shape, generator=generator).softmax(axis).to(dtype)
-    if sample == "from-one":
-        return torch.randint(1, count + 1, shape, generator=generator).to(dtype)
-    labels = torch.randint(0, min(2, count) if dtype == torch.bool else max(count, 1), shape, generator=generator)
+    if sample in ("continuous", "binary", "from-one"):
+        return draw(sample, facts, generator, axis, count)
+    if axis is not None and (sample == "one-hot" or whole) and operand.holds in ("", "class-index"):
+        return draw("one-hot", facts, generator, axis)
+    if axis is not None and operand.holds in ("", "class-index"):
+        return draw("probabilities", facts, generator, axis)
+    kind = operand.holds or ("class-index" if whole or start.loss.has_classes else "numbers")
+    labels = draw(kind, facts, generator, axis, min(2, count) if facts.dtype == "bool" else count)
     if sample == "padded" and labels.numel() > 1:
-        odd = facts.minimum if (facts.minimum or 0) < 0 else facts.maximum
+        odd = known.minimum if (known.minimum or 0) < 0 else known.maximum
         labels.view(-1)[0] = int(odd or 0)
-    return labels.to(dtype)
+    return labels

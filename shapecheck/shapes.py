@@ -22,6 +22,8 @@ from functools import cache
 ROLES_OF = {
     "batch": ("batch", "unknown"),
     "class": ("class", "feature", "unit", "unknown"),
+    "feature": ("feature", "class", "unit", "unknown"),
+    "time": ("time", "height", "width", "unit", "unknown"),
     "where": ("time", "depth", "height", "width", "unit", "feature", "unknown"),
 }
 ONE = "one"

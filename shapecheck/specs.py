@@ -26,6 +26,7 @@ VALUES = (
 INTENTS = ("per-sample", "per-position")
 FLOATING = ("float16", "bfloat16", "float32", "float64")
 INTEGRAL = ("uint8", "int8", "int16", "int32", "int64")
+COMPLEX = ("complex32", "complex64", "complex128")
 DTYPES = (
     *FLOATING, *INTEGRAL, "bool", "complex64", "complex128", "uint16", "uint32", "uint64",
     "complex32", "float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz",
@@ -44,9 +45,10 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 class TensorSpec:
     """One tensor as far as it is known.
 
-    `shape` has one `Size` an axis; `axes`, where known, one role of `ROLES` an axis. `minimum`, `maximum`
-    are of its values; `classes` is how many classes the data has; `values` is one of `VALUES`.
-    `origin` is one of flag, spec, model, data, inferred, assumed.
+    `shape` has one `Size` an axis; `axes`, where known, one role of `ROLES` an axis. `minimum`, `maximum`, `total`
+    (their sum) and `elements` (all of them, of small tensors) are of its values; `classes` is how many classes the data
+    has; `values` is one of `VALUES`. `origin` is one of flag, spec, model, data, inferred, assumed. `python` is int,
+    float or list where a Python value stands in the tensor's place.
     """
 
     shape: tuple[Size, ...]
@@ -57,6 +59,9 @@ class TensorSpec:
     classes: int | None = None
     values: str | None = None
     origin: str = "spec"
+    total: float | None = None
+    elements: tuple[float, ...] | None = None
+    python: str = ""
 
 
 @dataclass(frozen=True)

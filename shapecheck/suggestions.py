@@ -16,7 +16,7 @@ from shapecheck.operations import code_of, size_bound
 from shapecheck.readings import Reading
 from shapecheck.report import Fix
 from shapecheck.rules import FixTemplate, Loss
-from shapecheck.specs import INTENTS, Observation, Subject
+from shapecheck.specs import INTENTS, Observation, Size, Subject
 from shapecheck.symbols import Symbols
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ PER_SAMPLE, PER_POSITION = INTENTS
 class Judge(Protocol):
     """Torch, where it is loaded: see `verify.py`."""
 
-    def ask(self, loss: str, tensors: Mapping[str, Facts], arguments: Mapping[str, Any]) -> Answer | None: ...
+    def ask(self, loss: Loss, tensors: Mapping[str, Facts], arguments: Mapping[str, Any]) -> Answer | None: ...
 
     def prove(self, causes: Sequence[Diagnosis], cause: Diagnosis, option: Option) -> Proof: ...
 
@@ -67,7 +67,7 @@ def suggest(case: Case, causes: Sequence[Diagnosis], cause: Diagnosis, verifier:
 def _unrun(option: Option) -> str:
     """The grade of a fix that was not run: whether the rule takes what it leads to, other causes included."""
     after = option.after
-    takes = after is not None and (after.loss is None or after.verdict.accepts)
+    takes = after is not None and after.verdict.accepts
     return "contract" if takes else "no"
 
 
@@ -99,9 +99,13 @@ def _fix(case: Case, cause: Diagnosis, option: Option) -> Fix:
         intent=_intent(case, after),
         call="" if template.code else _call(case, after),
         setup=_setup(case, after),
-        output_shape=case.symbols.names(after.tensors["output"].shape),
-        target_shape=case.symbols.names(after.tensors["target"].shape),
+        output_shape=_shape(case, after, case.loss.output),
+        target_shape=_shape(case, after, case.loss.target),
     )
+
+
+def _shape(case: Case, after: State, name: str) -> tuple[Size, ...] | None:
+    return case.symbols.names(after.tensors[name].shape) if name in after.tensors else None
 
 
 def _code(template: FixTemplate, changed: list[str], after: State) -> str:
@@ -110,31 +114,36 @@ def _code(template: FixTemplate, changed: list[str], after: State) -> str:
         return ", ".join(code_of(after.calls[name], name) for name in changed)
     if template.loss_args:
         return ", ".join(f"{name}={value!r}" for name, value in after.new_arguments.items())
-    return f"F.{after.loss_name}"
+    return after.loss.written
 
 
 def _call(case: Case, after: State) -> str:
     """The whole loss call as it pastes."""
-    arguments = [code_of(after.calls.get(name, ()), name) for name in case.loss.tensors]
+    loss = after.loss
+    values = [_argument(after, name) for name in loss.tensors]
     given = {**case.subject.loss_args, **after.new_arguments}
-    for name, value in given.items():
-        if name not in after.arguments:
-            continue
-        if isinstance(after.arguments[name], Facts):
-            arguments.append(f"{name}={code_of(after.calls.get(name, ()), name)}")
-        else:
-            arguments.append(f"{name}={value!r}")
-    return f"loss = F.{after.loss_name}({', '.join(arguments)})"
+    keywords = [f"{name}={_argument(after, name)}" for name in given if name in after.arguments]
+    returned = f".{loss.returns}" if loss.returns else ""
+    arguments = values if loss.written == "criterion" else [*values, *keywords]
+    return f"loss = {loss.written}({', '.join(arguments)}){returned}"
+
+
+def _argument(after: State, name: str) -> str:
+    """A tensor after its fixes, or the value of a keyword."""
+    facts = after.tensors.get(name) or after.arguments.get(name)
+    if isinstance(facts, Facts):
+        return code_of(after.calls.get(name, ()), name)
+    return repr(facts)
 
 
 def _setup(case: Case, after: State) -> str:
     """What has to stand before the loss call: the pooling layer and the weights it gives."""
-    calls = after.calls.get("output", ())
+    calls = after.calls.get(after.loss.output, ())
     place = next((index for index, call in enumerate(calls) if call.kind == "attention"), None)
     if place is None:
         return ""
     features = case.symbols.name(dict(calls[place].kwargs)["features"])
-    scored = code_of(calls[:place], "output")
+    scored = code_of(calls[:place], after.loss.output)
     return (
         f"attention = nn.Linear({features}, 1)  # a part of the model, trained with it\n"
         f"weights = attention({scored}).softmax(dim={calls[place].args[0]})"
@@ -143,13 +152,16 @@ def _setup(case: Case, after: State) -> str:
 
 def _intent(case: Case, after: State) -> str | None:
     """Which reading of the labels a fix serves, where the output has positions at all."""
-    output = case.state.tensors["output"]
-    bound = next((b for b in (case.state.verdict.bounds.get("output"),) if b), None)
+    loss = case.loss
+    if not loss.readings:
+        return None
+    output = case.state.tensors[loss.output]
+    bound = case.state.verdict.bounds.get(loss.output)
     if output.rank < 3 and not (bound and any(name.startswith("where") for name in bound.names)):
         return None
-    target = after.named["target"]
+    target = after.named[loss.target]
     positions = [name for name in target.names if name.startswith(("where", "other")) or "*where" in name]
-    names = after.verdict.bounds["target"].names if after.loss and after.verdict.bounds else target.names
+    names = after.verdict.bounds[loss.target].names if after.verdict.bounds else target.names
     if positions or any(name.startswith("where") for name in names):
         return PER_POSITION
     return PER_SAMPLE

@@ -12,6 +12,7 @@ from shapecheck import oracle, verify
 from shapecheck.diagnosis import Diagnosis, Option, State
 from shapecheck.matching import Facts
 from shapecheck.oracle import Answer
+from shapecheck.rules import Loss
 from shapecheck.specs import Observation
 from shapecheck.verify import Proof
 
@@ -23,7 +24,7 @@ class TorchJudge:
     output: torch.Tensor | None = None
     without: Callable[[Observation], torch.Tensor] | None = None
 
-    def ask(self, loss: str, tensors: Mapping[str, Facts], arguments: Mapping[str, Any]) -> Answer | None:
+    def ask(self, loss: Loss, tensors: Mapping[str, Facts], arguments: Mapping[str, Any]) -> Answer | None:
         """Torch's own answer; None where the tensors are too large to try."""
         return oracle.ask(loss, tensors, arguments)
 

@@ -16,11 +16,11 @@ from typing import Any
 
 import torch
 
-from shapecheck.calls import attention_for, class_origin, elements_of, fixed, reduced
+from shapecheck.calls import attention_for, class_origins, elements_of, fixed, reduced
 from shapecheck.diagnosis import Diagnosis, Option, State
-from shapecheck.oracle import SEED, Tensors, first_line, make
+from shapecheck.oracle import Tensors, first_line, made
 from shapecheck.reference import by_hand_at
-from shapecheck.samples import full_size, miniature
+from shapecheck.samples import SEED, full_size, miniature
 from shapecheck.specs import Observation
 
 MOST_ELEMENTS = 600  # single losses computed by hand; of more, this many are drawn
@@ -45,7 +45,7 @@ def prove(causes: Sequence[Diagnosis], cause: Diagnosis, option: Option, output:
     after, start, naming = option.after, causes[0].before, causes[0].bounds
     assert after is not None
     sample = cause.rule.sample or next((other.rule.sample for other in causes if other.rule.sample), "")
-    if any(operation == "resize" for operation, _, _ in after.named["output"].done):
+    if any(operation == "resize" for named in after.named.values() for operation, _, _ in named.done):
         return Proof(False, failure="predictions between the real ones have no reference")
     try:
         small = miniature(start, naming, after, sample)
@@ -55,8 +55,8 @@ def prove(causes: Sequence[Diagnosis], cause: Diagnosis, option: Option, output:
                 return proof
         own = full_size(start, naming, sample)
         if own is not None:
-            if output is not None and output.shape == own["output"].shape:
-                own["output"] = output
+            if output is not None and output.shape == own[start.loss.output].shape:
+                own[start.loss.output] = output
             return _check(own, start, after, cause, distinct=False)
         return proof if small is not None else Proof(False, failure="the tensors are too large to try")
     except Exception as error:  # a fix that raises is not shown as run; the report says so
@@ -74,54 +74,84 @@ def prove_without(
     again = logits.softmax(axis) if kind == "softmax" and axis is not None else logits.sigmoid()
     if not torch.allclose(again, output, atol=1e-5):
         return Proof(False, failure=f"the output is not the {kind} of what is left without it")
-    target = make(start.tensors["target"])
-    value = _value(logits, target, after, start)
-    best = _value(_certain(output, axis), target, after, start)
-    return Proof(True, f"run without it: loss {value:.4f}; with it even a perfect output costs {best:.4f}")
+    others = made(start.loss, start.tensors, start.arguments)
+    value = _value(logits, others, after, start)
+    text = f"run without it: loss {value:.4f}"
+    if kind != "softmax" or "class" not in start.verdict.bounds[start.loss.output].names:
+        return Proof(True, text)
+    best = _value(_certain(output, axis), others, after, start)
+    return Proof(True, f"{text}; with it even a perfect output costs {best:.4f}")
 
 
 def _certain(output: torch.Tensor, axis: int | None) -> torch.Tensor:
-    """All probability on the class that `make` takes as label, 0."""
+    """All probability on the class that `made` takes as label, 0."""
     certain = torch.zeros_like(output)
     certain.select(1 if axis is None else axis, 0).fill_(1.0)
     return certain
 
 
-def _value(output: torch.Tensor, target: torch.Tensor, after: State, start: State) -> float:
+def _value(output: torch.Tensor, others: Tensors, after: State, start: State) -> float:
     leaf = output.detach().clone().requires_grad_(True)
-    loss = reduced(after, fixed({"output": leaf, "target": target}, after, start, None))
+    loss = reduced(after, fixed({**others, start.loss.output: leaf}, after, start, None))
     loss.backward()
     return float(loss.detach())
 
 
 def _check(tensors: Tensors, start: State, after: State, cause: Diagnosis, distinct: bool) -> Proof:
     """Forward, backward, element by element, gradient, traps; with sizes that are `distinct` a trap must show."""
+    name = start.loss.output
     attention = attention_for(after, tensors)
-    leaf = tensors["output"].detach().clone()
+    leaf = tensors[name].detach().clone()
     if leaf.is_floating_point():
         leaf.requires_grad_(True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        values = fixed({**tensors, "output": leaf}, after, start, attention)
+        _expect_advice()
+        values = fixed({**tensors, name: leaf}, after, start, attention)
         loss = reduced(after, values)
         if loss.requires_grad:
             loss.backward()
     if not bool(torch.isfinite(loss.detach()).all()):
         return Proof(False, failure=f"the loss is {float(loss.detach())}")
     elements = elements_of(after, values)
-    places = _places(elements.shape)
-    by_hand = by_hand_at({**tensors, "output": leaf.detach()}, after, values, attention, places)
-    found = torch.stack([elements[place] for place in places]).to(by_hand.dtype)
+    places = _places(() if elements is None else elements.shape)
+    by_hand = by_hand_at({**tensors, name: leaf.detach()}, after, values, attention, places)
+    found = _found(elements, loss, places).to(by_hand.dtype)
     rtol, atol = (1e-4, 1e-5) if by_hand.dtype in (torch.float32, torch.float64) else (2e-2, 2e-2)
     if not torch.allclose(by_hand, found, rtol=rtol, atol=atol):
         return Proof(False, failure="the loss differs from the single losses computed by hand")
-    text = _proof_text(after, loss, by_hand, elements.numel())
-    if leaf.requires_grad and not _gradient_reaches(leaf, after, values):
+    text = _proof_text(after, loss, by_hand, 1 if elements is None else elements.numel())
+    if leaf.requires_grad and not _gradient_reaches(leaf, after, values, by_hand):
         return Proof(False, failure="no gradient reaches part of the output")
     trap = _trap(cause, tensors, after, start, loss)
     if trap is None and distinct:
         return Proof(False, failure="a reshape that mixes axes gives the same number")
-    return Proof(True, text, trap or "")
+    return Proof(True, text + _unfixed(tensors, start, loss), trap or "")
+
+
+def _found(elements: torch.Tensor | None, loss: torch.Tensor, places: Sequence[tuple[int, ...]]) -> torch.Tensor:
+    return loss.detach()[None] if elements is None else torch.stack([elements[place] for place in places])
+
+
+def _expect_advice() -> None:
+    """Torch's advice that goes with a right call too."""
+    warnings.filterwarnings("ignore", message="reduction: 'mean' divides the total loss by both")
+    warnings.filterwarnings("ignore", message="size_average and reduce args will be deprecated")
+
+
+def _unfixed(tensors: Tensors, start: State, loss: torch.Tensor) -> str:
+    """What torch computes without the fix, where a silent broadcast lets it."""
+    signature = start.verdict.signature
+    if signature is None or not signature.doubtful:
+        return ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            value = float(reduced(start, fixed(tensors, start, start, None)).detach())
+        except RuntimeError:
+            return ""
+    digits = _digits(value, float(loss.detach()))
+    return f"; unfixed {value:.{digits}f}"
 
 
 def _places(shape: Sequence[int]) -> list[tuple[int, ...]]:
@@ -135,8 +165,9 @@ def _places(shape: Sequence[int]) -> list[tuple[int, ...]]:
 
 
 def _proof_text(after: State, loss: torch.Tensor, by_hand: torch.Tensor, total: int) -> str:
-    names = after.named["target"].names
-    stepwise = any(name.startswith("where") or "*where" in name for name in names)
+    target = after.named.get(after.loss.target)
+    names = target.names if target is not None else ()
+    stepwise = after.loss.readings and any(name.startswith("where") or "*where" in name for name in names)
     kind = "single-step loss" if stepwise else "single loss"
     kind += "" if total == 1 else "es"
     value = float(loss.detach())
@@ -149,45 +180,48 @@ def _proof_text(after: State, loss: torch.Tensor, by_hand: torch.Tensor, total: 
     return f"loss {value:.4f}; each of {total} {kind} equals its own by hand"
 
 
-def _gradient_reaches(leaf: torch.Tensor, after: State, values: Mapping[str, Any]) -> bool:
+def _gradient_reaches(leaf: torch.Tensor, after: State, values: Mapping[str, Any], by_hand: torch.Tensor) -> bool:
     """Every sample gets gradient; every position too, unless the fix looks at some of them only."""
     if leaf.grad is None:
         return False
-    named = after.named["output"]
-    partial = {"last", "amax", "crop", "resize"} & {operation for operation, _, _ in named.done}
+    named = after.named[after.loss.output]
+    partial = {"last", "amax", "crop", "resize", "clamp"} & {operation for operation, _, _ in named.done}
     index = after.arguments.get("ignore_index")
-    ignored = index is not None and bool((values["target"] == index).any())
+    ignored = index is not None and after.loss.target and bool((values[after.loss.target] == index).any())
+    # A loss with a margin is flat where the margin is kept: such a place has neither loss nor gradient.
+    flat = bool((by_hand == 0).any())
     batch = next(
         (origins[0] for name, origins in zip(named.names, named.origins) if name.startswith("batch") and origins), None
     )
-    if ignored or not leaf.grad.numel():
-        return bool(leaf.grad.abs().sum() > 0)
+    if ignored or flat or not leaf.grad.numel():
+        return bool(leaf.grad.abs().sum() > 0) or flat
     if partial:
         return (
             batch is None
             or not isinstance(batch, int)
             or bool((leaf.grad.movedim(batch, 0).flatten(1).abs().amax(1) > 0).all())
         )
-    classes = class_origin(after)
-    reached = leaf.grad.abs() if classes is None else leaf.grad.abs().amax(dim=classes)
+    classes = class_origins(after)
+    reached = leaf.grad.abs().amax(dim=classes) if classes else leaf.grad.abs()
     return bool((reached > 0).all())
 
 
 def _trap(cause: Diagnosis, tensors: Tensors, after: State, start: State, loss: torch.Tensor) -> str | None:
     """The sentence about a reshape that fits and is wrong; '' where there is none; None if it cannot be told apart."""
-    named = after.named["output"]
+    name = start.loss.output
+    named = after.named[name]
     if not cause.rule.traps or named.done or any(len(origins) != 1 for origins in named.origins):
         return ""
-    shape = tuple(tensors["output"].shape[origins[0]] for origins in named.origins)
-    if shape == tuple(tensors["output"].shape) or not after.calls.get("output"):
+    shape = tuple(tensors[name].shape[origins[0]] for origins in named.origins)
+    if shape == tuple(tensors[name].shape) or not after.calls.get(name):
         return ""
     values = fixed(tensors, after, start, None)
-    wrong = reduced(after, {**values, "output": tensors["output"].reshape(shape)})
+    wrong = reduced(after, {**values, name: tensors[name].reshape(shape)})
     if math.isclose(float(wrong), float(loss.detach()), rel_tol=1e-6):
         return None
     sizes = ", ".join(map(str, shape))
     digits = _digits(float(wrong), float(loss.detach()))
-    return f"output.reshape({sizes}) also fits, but mixes axes: loss {float(wrong):.{digits}f}"
+    return f"{name}.reshape({sizes}) also fits, but mixes axes: loss {float(wrong):.{digits}f}"
 
 
 def _digits(one: float, other: float) -> int:

@@ -126,7 +126,8 @@ def test_conditions(text: str, value: bool | None) -> None:
     [
         "__import__('os').system('true')",
         "output.__class__",
-        "output.shape[0] == 1",
+        "output.shape[batch] == 1",
+        "round(batch) == 1",
         "(lambda: 1)()",
         "[x for x in (1, 2)]",
         "1 < class < 3",

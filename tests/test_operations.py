@@ -25,8 +25,10 @@ STEPS = (
     "squeeze(one.1)", "squeeze(class)", "unsqueeze(0, batch)", "unsqueeze(0)", "unsqueeze(1)", "argmax(class)",
     "argmax(where.0)", "long()", "float()", "pick(one.0, 0)", "pick(class, 2)", "pick(where.0, 1)",
     "crop_end(where.0, other.0)", "crop_end(other.0, where.0)", "crop_centre(*where, *other)", "resize(*where, *other)",
-    "shift(-1)", "shift(2)", "as_output()", "pad_to(class)", "flat()", "log_softmax(class)", "log_softmax(batch)",
-    "split(batch, rows)", "split(batch, rows).mean(rows)",
+    "shift(-1)", "shift(2)", "like(output)", "pad_to(class)", "flat()", "log_softmax(class)", "log_softmax(batch)",
+    "split(batch, rows)", "split(batch, rows).mean(rows)", "mean_keep(*where)", "mean_keep(batch)", "sum(where.0)",
+    "sum(batch, class)", "sum_keep(class)", "times(2)", "times(2).shift(-1)", "divide(4)", "clamp_to(class)",
+    "expand_like(output)", "contiguous()", "sigmoid()", "exp()", "unsqueeze(-1)", "unsqueeze(-2, batch)",
 )  # fmt: skip
 
 
@@ -70,7 +72,9 @@ def _resolved(steps: list[str], named: Named, others: Mapping[str, Named]) -> tu
 def _has_a_kernel(step: str, named: Named) -> bool:
     """Rules never apply these to whole numbers, nor attention to two dtypes."""
     names = {name for name, _ in parse_operations(step)}
-    return not (named.dtype == "int64" and names & {"mean", "attend", "resize", "log_softmax"})
+    return not (
+        named.dtype == "int64" and names & {"mean", "mean_keep", "attend", "resize", "log_softmax", "sigmoid", "exp"}
+    )
 
 
 @settings(max_examples=600, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -138,6 +142,27 @@ LABELS = Named.fresh(("batch", "other.0"), (8, 12), "int32")
         ("long().shift(-1)", LABELS, "x.long() - 1", ("batch", "other.0"), (8, 12)),
         ("shift(-1).long()", LABELS, "(x - 1).long()", ("batch", "other.0"), (8, 12)),
         ("shift(-1).shift(2)", LABELS, "(x - 1) + 2", ("batch", "other.0"), (8, 12)),
+        ("times(2).shift(-1)", LABELS, "x * 2 - 1", ("batch", "other.0"), (8, 12)),
+        ("shift(-1).times(2)", LABELS, "(x - 1) * 2", ("batch", "other.0"), (8, 12)),
+        ("divide(255)", LABELS, "x / 255", ("batch", "other.0"), (8, 12)),
+        ("sum_keep(where.0)", OUTPUT, "x.sum(dim=1, keepdim=True)", ("batch", "one.0", "class"), (8, 1, 5)),
+        ("unsqueeze(-1, one.0)", LABELS, "x.unsqueeze(-1)", ("batch", "other.0", "one.0"), (8, 12, 1)),
+        (
+            "one_hot(class)",
+            LABELS,
+            "F.one_hot(x.long(), output.shape[2]).float()",
+            ("batch", "other.0", "class"),
+            (8, 12, 5),
+        ),
+        ("align(where.0)", Named.fresh(("axis.0",), (20,), "float32"), "x.view(-1, 1)", ("axis.0", "one.0"), (20, 1)),
+        ("clamp_to(where.0)", LABELS, "x.clamp(max=output.shape[1])", ("batch", "other.0"), (8, 12)),
+        (
+            "expand_like(target)",
+            Named.fresh(("a",), (1,), "int32"),
+            "x.expand_as(target)",
+            ("batch", "other.0"),
+            (8, 12),
+        ),
         ("float()", OUTPUT, "x", ("batch", "where.0", "class"), (8, 20, 5)),
         ("argmax(class)", OUTPUT, "x.argmax(dim=2)", ("batch", "where.0"), (8, 20)),
         ("unsqueeze(0, one.0)", LABELS, "x.unsqueeze(0)", ("one.0", "batch", "other.0"), (1, 8, 12)),
@@ -168,6 +193,10 @@ def test_chains(chain: str, tensor: Named, code: str, names: tuple[str, ...], si
         "crop_end(where.0, height.0)",
         "attend(class)",
         "pad_to(class)",
+        "like(weight)",
+        "clamp_to(height)",
+        "align(class)",  # no vector
+        "expand_like(target)",
         "resize(*where, *other)",  # interpolate wants (batch, class, ...)
         "split(batch, rows)",
     ],
@@ -207,4 +236,5 @@ def test_a_chain_reads_as_it_is_written() -> None:
 
 def test_every_operation_is_tested() -> None:
     tested = {name for step in STEPS for name, _ in parse_operations(step)}
-    assert set(OPERATIONS) - tested == {"log"}  # of the output's probabilities only, see test_rules.py
+    # These only take what others cannot give: probabilities, class indices, one value a class; see test_rules.py.
+    assert set(OPERATIONS) - tested == {"log", "one_hot", "align"}

@@ -82,6 +82,7 @@ CHECK = closed(
         )
     ),
     target=or_null(closed(shape=SIZES, dtype=or_null(DTYPE), origin=ORIGIN)),
+    tensors={"type": "object", "additionalProperties": closed(shape=SIZES, dtype=or_null(DTYPE), origin=ORIGIN)},
     accepted_targets={"type": "array", "items": closed(shape=SIZES, dtype=DTYPE, meaning=TEXT)},
     findings={"type": "array", "items": FINDING},
     notes={"type": "array", "items": TEXT},

@@ -124,10 +124,11 @@ def _ok(check: CheckResult, columns: int) -> Iterator[Line]:
 def _understood(check: CheckResult) -> str:
     """`WaveNet output (batch 5, class 256, time 97) fits cross_entropy`."""
     tensors = {name: tensor_text(tensor) for name, tensor in check.tensors.items()}
-    if check.output_path and "output" in tensors:
-        tensors["output"] = f"{check.output_path!r} {tensors['output']}"
-    if "target" in tensors and not _target_known(check):
-        del tensors["target"]
+    output, target = check.roles
+    if check.output_path and output in tensors:
+        tensors[output] = f"{check.output_path!r} {tensors[output]}"
+    if target in tensors and not _target_known(check):
+        del tensors[target]
     named = [f"{name} {shape}" for name, shape in tensors.items()]
     several = ", ".join(named[:-1]) + " and " + named[-1] if len(named) > 1 else "".join(named)
     subject = " ".join(part for part in (subject_name(check), several) if part) or "nothing"
@@ -137,7 +138,7 @@ def _understood(check: CheckResult) -> str:
 
 
 def _target_known(check: CheckResult) -> bool:
-    target = check.tensors.get("target")
+    target = check.tensors.get(check.roles[1])
     return target is not None and target.origin not in _UNKNOWN_ORIGINS
 
 
