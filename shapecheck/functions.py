@@ -14,7 +14,7 @@ from shapecheck.specs import COMPLEX, FLOATING, INTEGRAL
 Shape = tuple[int, ...]
 
 _SIGNED = ("int8", "int16", "int32", "int64")
-_UNSIGNED = ("uint16", "uint32", "uint64")  # these only promote to floating point
+_UNSIGNED = ("uint16", "uint32", "uint64")  # these go with floating point only
 _CATEGORIES = (("bool",), (*INTEGRAL, *_UNSIGNED), FLOATING, COMPLEX)
 _COMPLEX_OF = {"float16": "complex32", "bfloat16": "complex64", "float32": "complex64", "float64": "complex128"}
 
@@ -71,7 +71,8 @@ def _above(low: str, high: str) -> str:
     """The dtype of the higher category, wide enough for a float of the lower."""
     if high in COMPLEX and low in FLOATING:
         return max(high, _COMPLEX_OF[low], key=COMPLEX.index)
-    return high if _category(high) < len(_CATEGORIES) and high not in _UNSIGNED else ""
+    refused = high in _UNSIGNED or (low in _UNSIGNED and high in COMPLEX) or _category(high) == len(_CATEGORIES)
+    return "" if refused else high
 
 
 def _wider_float(first: str, second: str) -> str:
