@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from shapecheck.callable_names import names_callable
 from shapecheck.errors import Location, UserError, did_you_mean
 from shapecheck.keywords import checked, tensor_name
 from shapecheck.report import Report
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from shapecheck.own_loss.calling import OwnLoss
+
 
 def check(
     model: nn.Module,
-    loss: str,
+    loss: str | Callable[..., Any],
     *,
     input: Any = None,
     target: Any = None,
@@ -35,28 +38,29 @@ def check(
 
     `input` and `target` are tensors (of which shape and dtype count), shapes such as (5, 97), or strings such as
     "N,1,T:float32"; several inputs are a list, or a mapping by name. `output` is the path of the part that goes to
-    the loss, `classes` the number of classes of the data. Raises UserError for wrong arguments and ModelError where
-    the model cannot be run.
+    the loss, `classes` the number of classes of the data. `loss` is a name, or a function or module of your own, which
+    is run. Raises UserError for wrong arguments and ModelError where the model or the loss cannot be run.
     """
     from shapecheck.jobs import ModelCheck, check_model
 
     _require_model(model)
-    rule = _loss(loss)
+    ours = _loss(loss, loss_args)
     asked = ModelCheck(
-        loss=rule.name,
-        loss_args=checked(rule, _plain_arguments(loss_args)),
+        loss=ours.name,
+        loss_args=checked(ours.rule, _plain_arguments(ours.arguments)) if ours.rule else {},
         inputs=_inputs(input),
         target=None if target is None else _target(target),
         output_path=output,
         classes=class_count(classes),
     )
-    return Report((check_model(model, asked, type(model).__name__),), __version__)
+    result = check_model(model, asked, type(model).__name__, ours.own)
+    return Report((replace(result, notes=(*ours.notes, *result.notes)),), __version__)
 
 
 def check_tensors(
     output: torch.Tensor | None = None,
     target: torch.Tensor | None = None,
-    loss: str = "cross_entropy",
+    loss: str | Callable[..., Any] = "cross_entropy",
     *,
     tensors: Mapping[str, torch.Tensor] | None = None,
     **loss_args: Any,
@@ -64,30 +68,35 @@ def check_tensors(
     """Check real tensors, as at a breakpoint: shapes, dtypes and what can be measured of their values.
 
     `output` is torch's first argument and `target` its second; other losses take `tensors` by torch's own names.
-    Raises UserError for tensors that are missing or none.
+    `loss` is a name, or a function or module of your own, which is run. Raises UserError for tensors that are missing
+    or none.
     """
     from shapecheck import measure
     from shapecheck.pipeline import check as check_subject
     from shapecheck.torch_judge import TorchJudge
 
-    rule = _loss(loss)
+    ours = _loss(loss, loss_args)
     if tensors is not None and not isinstance(tensors, Mapping):
         raise UserError(f"tensors is a {type(tensors).__name__}, not a mapping", 'write tensors={"output": output}')
     pairs = {"output": output, "target": target}
     given = {**{key: value for key, value in pairs.items() if value is not None}, **(tensors or {})}
+    if ours.own is not None:
+        return _check_own_tensors(ours.own, given)
+    rule, loss_args = ours.rule, dict(ours.arguments)
+    assert rule is not None
     given |= {name: loss_args.pop(name) for name in list(loss_args) if tensor_name(name, rule) not in (None, *given)}
-    specs = _measured(rule, given)
+    specs = measured(rule, given)
     for name in rule.tensors:
         if name not in specs and (name == rule.target or rule.tensors[name].assume is None):
             raise UserError(f"{rule.name} needs the tensor {name!r}", f"it takes: {', '.join(rule.tensors)}")
     plain = {
         name: measure.keyword_facts(value) if hasattr(value, "dtype") else value for name, value in loss_args.items()
     }
-    subject = Subject(rule.name, specs, plain, name=rule.name, location=_caller(), engine="real")
+    subject = Subject(rule.name, specs, plain, name=rule.name, location=_caller(), engine="real", notes=ours.notes)
     return Report((check_subject(subject, rule, TorchJudge()),), __version__)
 
 
-def _measured(rule: Loss, given: Mapping[str, Any]) -> dict[str, TensorSpec]:
+def measured(rule: Loss, given: Mapping[str, Any]) -> dict[str, TensorSpec]:
     """What can be measured of each tensor, by the contract's names. Raises UserError for what is none of its tensors."""
     from shapecheck import measure
 
@@ -116,15 +125,50 @@ def _require_model(model: Any) -> None:
         raise UserError(f"the model is a {type(model).__name__}, not a torch.nn.Module", "pass the module itself")
 
 
-def _loss(loss: Any) -> Loss:
-    if not isinstance(loss, str):
-        raise UserError(f"the loss is {_shown(loss)}, not a name", 'pass its name, such as "cross_entropy"')
-    return load_loss(loss)
+@dataclass(frozen=True, eq=False)
+class _Loss:
+    """A loss with rules, or a callable of the user's own; `arguments` are the keywords of the former."""
+
+    name: str
+    rule: Loss | None = None
+    own: OwnLoss | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
-def _caller() -> Location:
+def _loss(loss: Any, arguments: Mapping[str, Any]) -> _Loss:
+    """By its name or itself; one of torch's that is passed as a function or module is that with rules."""
+    if isinstance(loss, str) and not names_callable(loss):
+        rule = load_loss(loss)
+        return _Loss(rule.name, rule, arguments=arguments)
+    if not isinstance(loss, str) and not callable(loss):
+        raise UserError(
+            f"the loss is {_shown(loss)}, not a name or a function", 'pass its name, such as "cross_entropy"'
+        )
+    from shapecheck.own_loss.loading import TorchLoss, given_own, load_own
+
+    found = load_own(loss, arguments) if isinstance(loss, str) else given_own(loss, arguments)
+    if isinstance(found, TorchLoss):
+        rule = load_loss(found.name)
+        return _Loss(rule.name, rule, arguments=found.arguments, notes=(found.note,) if isinstance(loss, str) else ())
+    return _Loss(found.text, own=found)
+
+
+def _check_own_tensors(loss: OwnLoss, given: Mapping[str, Any]) -> Report:
+    """A loss without rules is asked with an output and, where there is one, a target."""
+    from shapecheck import measure
+    from shapecheck.jobs import check_own
+
+    for name, value in given.items():
+        _require_tensor(str(name), value)
+    specs = {str(name): measure.spec_of(value) for name, value in given.items()}
+    subject = Subject(loss.text, specs, name=loss.text, location=_caller(3), engine="real")
+    return Report((check_own(subject, loss, given.get("output"), given.get("target")),), __version__)
+
+
+def _caller(depth: int = 2) -> Location:
     """The line that called `check_tensors`, as the user would type the path."""
-    frame = sys._getframe(2)
+    frame = sys._getframe(depth)
     path = frame.f_code.co_filename
     shown = os.path.relpath(path) if os.path.isabs(path) and path.startswith(os.getcwd() + os.sep) else path
     return Location(shown, frame.f_lineno)

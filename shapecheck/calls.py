@@ -77,10 +77,27 @@ def class_origins(after: State) -> list[int]:
 
 
 def keywords(after: State, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The keywords for these tensors; a number `per` an axis is the axis' size in them."""
+    sizes = sizes_in(after, values)
+    found: dict[str, Any] = {}
+    for name, value in after.arguments.items():
+        argument = after.loss.arguments.get(name)
+        if isinstance(value, Facts):
+            found[name] = values.get(name)
+        elif argument is not None and argument.per and value == after.verdict.env.get(argument.per):
+            found[name] = sizes.get(argument.per, value)
+        elif value is not None:
+            found[name] = value
+    return found
+
+
+def sizes_in(after: State, values: Mapping[str, Any]) -> dict[str, int]:
+    """Axis name of the contract -> its size in these tensors."""
     return {
-        name: values.get(name) if isinstance(value, Facts) else value
-        for name, value in after.arguments.items()
-        if value is not None
+        axis: size
+        for name, bound in after.verdict.bounds.items()
+        if isinstance(values[name], torch.Tensor)
+        for axis, size in zip(bound.names, values[name].shape)
     }
 
 

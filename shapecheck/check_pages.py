@@ -78,6 +78,84 @@ PAGES: Mapping[str, CheckPage] = {
         "The message names the place and the nearest spelling; see shapecheck check --help.",
         "exit status 2",
     ),
+    "SC950": CheckPage(
+        "refused-by-loss",
+        "The loss is a function of your own that has no rule. Run with this output and target it raised an exception, in "
+        "forward or in backward. The targets that it does take with this output, found by trying, are drawn below.",
+        "Give the loss one of those, or use a fix shown: each was run with your function, and what is marked executed "
+        "was also found to compare every place of the output with its own place of the target and no other.",
+        "exit status 1",
+    ),
+    "SC951": CheckPage(
+        "no-target-accepted",
+        "A loss of your own raised an exception with every target that was tried: one value per sample, per position, "
+        "and of the output's own shape, int64 and floating.",
+        "Where the function itself is at fault, the line is shown. If it takes another kind of target, name it with "
+        "--target, or give the loss a rule file.",
+        "exit status 1, as a warning only with --strict",
+        "warning",
+    ),
+    "SC952": CheckPage(
+        "classes-from-positions",
+        "A loss of your own makes probabilities along an axis of time or space, though the output has an axis that "
+        "follows no input and so holds classes or features. Adding the same number to the whole of that axis changes "
+        "nothing, which is what softmax does.",
+        "Permute the output before the loss, or give softmax the other dim, or ignore the code if positions are what "
+        "the model chooses among.",
+        "exit status 1 with --strict",
+        "warning",
+    ),
+    "SC953": CheckPage(
+        "loss-not-scalar",
+        "A loss of your own returns several numbers, or no tensor at all. backward() needs a single number.",
+        "Reduce it, with .mean() or as the loss means it; return the tensor and not .item().",
+        "exit status 1; several numbers are a warning",
+    ),
+    "SC954": CheckPage(
+        "unintended-pairs",
+        "Inside a loss of your own something made of the output met something made of the target, of another shape, "
+        "and broadcasting paired each value of one with several of the other: (N, 1) with (N) gives (N, N). Axes that "
+        "the function inserts itself, with unsqueeze or None, are taken as meant.",
+        "Bring both to one shape before the loss, or check the shapes in it: assert output.shape == target.shape.",
+        "exit status 1",
+    ),
+    "SC955": CheckPage(
+        "scrambled-places",
+        "Targets were changed one place at a time. The gradient of the output moved at other places than those, in no "
+        "regular way: a view or reshape takes axes in another order than they are stored, such as logits of the shape "
+        "(N, C, T) with view(-1, C).",
+        "Move the axis of the classes last before flattening: logits.movedim(1, -1).reshape(-1, C).",
+        "exit status 1",
+    ),
+    "SC956": CheckPage(
+        "gradient-missing",
+        "No gradient comes back from a loss of your own to the output, whatever the target: the model would not learn.",
+        "Look for argmax, round, a comparison, .item(), .detach(), numpy or a new tensor made of values on the way.",
+        "exit status 1",
+    ),
+    "SC957": CheckPage(
+        "samples-without-gradient",
+        "Some places of the batch never get a gradient from a loss of your own, whatever the targets and whichever "
+        "samples stand there.",
+        "Look for a slice or a loop that leaves samples out, such as output[:-1].",
+        "exit status 1 with --strict",
+        "warning",
+    ),
+    "SC958": CheckPage(
+        "loss-not-finite",
+        "A loss of your own, or its gradient, is nan or infinite with this output: a log of values below zero, a "
+        "division by zero, a root of zero.",
+        "Give it what it takes (logits or probabilities), or add a small number inside the log, the root or below the "
+        "line. For logits prefer functions that take them: F.binary_cross_entropy_with_logits, F.log_softmax.",
+        "exit status 1",
+    ),
+    "SC959": CheckPage(
+        "target-ignored",
+        "The value and the gradient of a loss of your own are the same for different targets.",
+        "Look for a target that is overwritten, compared with itself or left unused.",
+        "exit status 1 with --strict",
+        "warning",
+    ),
     "SC999": CheckPage(
         "internal-error",
         "A bug of shapecheck's own.",

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from shapecheck import runs
-from shapecheck.errors import EXIT_CLEAN, EXIT_USAGE, CheckError, UserError, nearest
+from shapecheck.errors import EXIT_CLEAN, EXIT_FINDINGS, EXIT_USAGE, CheckError, UserError, nearest
 from shapecheck.report import CheckResult, Report
 from shapecheck.version import __version__
 
@@ -50,7 +50,7 @@ class Format(str, Enum):
 
 
 Targets = Annotated[list[str], typer.Argument(metavar="TARGET...", help="model.py:Net, package.module:Net, spec.yaml, or - for a spec on standard input.", show_default=False)]  # fmt: skip
-Loss = Annotated[str | None, typer.Option("--loss", "-l", metavar="NAME", help="The loss: cross_entropy, CrossEntropyLoss, F.cross_entropy, torch.nn.CrossEntropyLoss.", show_default=False)]  # fmt: skip
+Loss = Annotated[str | None, typer.Option("--loss", "-l", metavar="NAME", help="The loss: cross_entropy, CrossEntropyLoss, F.cross_entropy, torch.nn.CrossEntropyLoss; or your own, losses.py:my_loss.", show_default=False)]  # fmt: skip
 LossArgs = Annotated[list[str] | None, typer.Option("--loss-arg", "-L", metavar="NAME=VALUE", help="Keyword of the loss; weight=[10] gives a tensor's shape.", show_default=False)]  # fmt: skip
 Arguments = Annotated[list[str] | None, typer.Option("--arg", "-a", metavar="NAME=VALUE", help="Constructor argument of the model, read as YAML.", show_default=False)]  # fmt: skip
 Inputs = Annotated[list[str] | None, typer.Option("--input", "-i", metavar="SHAPE[:DTYPE]", help="Dummy input: N,1,T or 4,1,16000 or ids=N,T:int64; repeat for several. Found by itself if left out.", show_default=False)]  # fmt: skip
@@ -63,6 +63,7 @@ Ignore = Annotated[list[str] | None, typer.Option("--ignore", metavar="CODES", h
 Verify = Annotated[bool | None, typer.Option("--verify/--no-verify", help="Run suggested fixes with torch; on for models, off for specs.", show_default=False)]  # fmt: skip
 Timeout = Annotated[float, typer.Option("--timeout", min=0.001, metavar="SECONDS", help="For the user's code, each target.")]  # fmt: skip
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, metavar="N", help="Targets checked at once.")]
+RuleFolders = Annotated[list[str] | None, typer.Option("--rules", metavar="DIR", help="More rule files, over the ones that ship; repeatable.", show_default=False)]  # fmt: skip
 NoColor = Annotated[bool, typer.Option("--no-color", help="Plain text; NO_COLOR does the same.")]
 
 
@@ -101,6 +102,7 @@ def check(
     format: Annotated[Format, typer.Option("--format", help="How findings are written.")] = Format.text,
     verify: Verify = None,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings also fail.")] = False,
+    rules: RuleFolders = None,
     timeout: Timeout = 60.0,
     jobs: Jobs = 1,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Headlines only.")] = False,
@@ -110,7 +112,8 @@ def check(
     no_color: NoColor = False,
 ) -> None:
     """Check what models or specs give to a loss."""
-    chosen, ignored = _codes("--select", select), _codes("--ignore", ignore)
+    folders = _folders(rules)
+    chosen, ignored = _codes("--select", select, folders), _codes("--ignore", ignore, folders)
     request = runs.Request(
         targets=tuple(targets),
         loss=loss,
@@ -123,6 +126,7 @@ def check(
         verify=verify,
         timeout=_seconds(timeout),
         jobs=jobs,
+        rules=folders,
     )
     report = runs.run(request)
     report = replace(report, strict=strict)
@@ -144,6 +148,7 @@ def trace(
     target_shape: TargetShape = None,
     output: TracedOutput = None,
     classes: Classes = None,
+    rules: RuleFolders = None,
     timeout: Timeout = 60.0,
 ) -> None:
     """Write the output spec of a model, for checks without torch."""
@@ -157,6 +162,7 @@ def trace(
         output=output,
         classes=classes,
         timeout=_seconds(timeout),
+        rules=_folders(rules),
     )
     text = runs.trace(request)
     if out == "-":
@@ -174,23 +180,50 @@ def explain(
     code: Annotated[
         str, typer.Argument(metavar="CODE", help="A code such as SC101, or a name such as class-axis-last.")
     ],
+    rules: RuleFolders = None,
     no_color: NoColor = False,
 ) -> None:
     """Explain a code: what it finds, why, an example, the fix."""
     from shapecheck.pages import page
     from shapecheck.render import explain as renderer
 
-    _write(renderer.render(page(code), width=_width(), color=_color(no_color)))
+    _write(renderer.render(page(code, _folders(rules)), width=_width(), color=_color(no_color)))
 
 
-@app.command()
+rules_app = _plain_typer()
+app.add_typer(rules_app, name="rules")
+
+
+@rules_app.callback(invoke_without_command=True)
 def rules(
+    context: typer.Context,
     format: Annotated[Format, typer.Option("--format", help="text or json.")] = Format.text,
+    rules: RuleFolders = None,
 ) -> None:
-    """List the rules: code, name, severity, losses."""
+    """List the rules; test rule files of your own; print their JSON Schema."""
     from shapecheck.pages import listing
 
-    _write(listing(as_json=format is Format.json))
+    if context.invoked_subcommand is None:
+        _write(listing(as_json=format is Format.json, folders=_folders(rules)))
+
+
+@rules_app.command("test")
+def rules_test(
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="A folder of rule files with their cases.")],
+    timeout: Annotated[float, typer.Option("--timeout", min=0.001, metavar="SECONDS", help="For each rule.")] = 60.0,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, metavar="N", help="Rules tested at once.")] = 1,
+    no_color: NoColor = False,
+) -> None:
+    """Test the rule files of a folder: what is found in their cases, every fix, every explanation.
+
+    Exit status: 0 all hold, 1 something failed, 2 a file that cannot be read.
+    """
+    from shapecheck import rule_runs
+    from shapecheck.render import rule_tests as renderer
+
+    tested = rule_runs.test(folder, _seconds(timeout), jobs)
+    _write(renderer.render(tested, color=_color(no_color)))
+    raise typer.Exit(EXIT_FINDINGS if any(loss.failures for loss in tested) else EXIT_CLEAN)
 
 
 def _rendered(report: Report, format: Format, quiet: bool, verbose: bool, no_color: bool) -> str:
@@ -229,13 +262,22 @@ def _seconds(timeout: float) -> float:
     return timeout
 
 
-def _codes(option: str, values: Sequence[str] | None) -> tuple[str, ...]:
+def _folders(values: Sequence[str] | None) -> tuple[Path, ...]:
+    """The folders of --rules, with every rule file in them read. Raises UserError."""
+    if not values:
+        return ()
+    from shapecheck.rule_folders import opened
+
+    return opened(values)
+
+
+def _codes(option: str, values: Sequence[str] | None, folders: tuple[Path, ...] = ()) -> tuple[str, ...]:
     codes = [code.strip() for text in values or () for code in text.split(",") if code.strip()]
     if not codes:
         return ()
     from shapecheck.pages import check_codes
 
-    return check_codes(option, codes)
+    return check_codes(option, codes, folders)
 
 
 def _width() -> int:
@@ -290,6 +332,9 @@ def _dispatch(arguments: list[str]) -> None:
     name = arguments[0] if arguments else ""
     if name not in COMMANDS:
         app(args=arguments, prog_name="shapecheck")
+        return
+    if name == "rules":
+        rules_app(args=arguments[1:], prog_name="shapecheck rules")
         return
     alone = _plain_typer()
     alone.registered_commands = [info for info in app.registered_commands if info.callback is globals()[name]]

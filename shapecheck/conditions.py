@@ -132,7 +132,7 @@ def _name(name: str) -> Condition:
 
 def _tuple(nodes: list[ast.expr], text: str) -> Condition:
     items = [_compile(item, text) for item in nodes]
-    if all(isinstance(item, ast.Constant) or (isinstance(item, ast.Name) and item.id in CONSTANTS) for item in nodes):
+    if all(map(_is_constant, nodes)):
         value = tuple(item({}) for item in items)
         return lambda env: value
     return lambda env: tuple([item(env) for item in items])
@@ -209,20 +209,46 @@ def _comparison(node: ast.Compare, text: str) -> Condition:
     act = _COMPARE[type(kind)]
     # Among values of which some are not known, `in` can only be certain of what it finds.
     decided = {ast.In: True, ast.NotIn: False}.get(type(kind))
+    if _is_constant(node.comparators[0]):
+        return _comparison_with(left, act, right({}))
 
     def compare(env: Mapping[str, Value]) -> Value:
-        a, b = left(env), right(env)
-        if a is None or b is None:
+        a = left(env)
+        if a is None:
+            return None
+        b = right(env)
+        if b is None:
             return None
         try:
             value = act(a, b)
         except TypeError:  # a string where a number is due: neither true nor false
             return None
-        if value is decided or not _holds_unknown(a, b):
+        if value is decided or (type(a) is not tuple and type(b) is not tuple) or not _holds_unknown(a, b):
             return value
         return None if _may_be_equal(a, b) else value
 
     return compare
+
+
+def _comparison_with(left: Condition, act: Callable[[Any, Any], Any], b: Value) -> Condition:
+    """A comparison with something that is always known, which most are."""
+
+    def compare(env: Mapping[str, Value]) -> Value:
+        a = left(env)
+        if a is None or (type(a) is tuple and None in a):
+            return None
+        try:
+            return act(a, b)
+        except TypeError:
+            return None
+
+    return compare
+
+
+def _is_constant(node: ast.expr) -> bool:
+    if isinstance(node, (ast.Tuple, ast.List)):
+        return all(map(_is_constant, node.elts))
+    return isinstance(node, ast.Constant) or (isinstance(node, ast.Name) and node.id in CONSTANTS)
 
 
 def _holds_unknown(a: Value, b: Value) -> bool:

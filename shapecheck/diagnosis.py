@@ -16,9 +16,9 @@ from typing import Any
 
 from shapecheck.matching import Facts, Verdict, bind, environment, holds, judge, result_shape
 from shapecheck.messages import expression
-from shapecheck.operations import Call, DoesNotApply, Named, resolve
+from shapecheck.operations import Call, DoesNotApply, DtypeOf, Named, resolve
 from shapecheck.rules import FixTemplate, Loss, Rule, load_loss
-from shapecheck.shapes import Bound
+from shapecheck.plans import Bound
 from shapecheck.specs import ROLES
 
 MOST_CAUSES = 4
@@ -31,17 +31,26 @@ class State:
     loss: Loss
     tensors: Mapping[str, Facts]
     arguments: Mapping[str, Any]
-    named: Mapping[str, Named]
+    moved: Mapping[str, Named] | None = None
     observed: tuple[str, ...] = ()
     classes: int | None = None
     calls: Mapping[str, tuple[Call, ...]] = field(default_factory=dict)
     new_arguments: Mapping[str, Any] = field(default_factory=dict)
     applied: tuple[str, ...] = ()
+    advised: bool = False
 
     @cached_property
     def verdict(self) -> Verdict:
         """What the contract says of the call as it is now."""
-        return judge(self.loss, self.tensors, self.arguments)
+        return judge(self.loss, self.tensors, self.arguments, self.observed, self.classes)
+
+    @cached_property
+    def named(self) -> Mapping[str, Named]:
+        """The axes of each tensor: as the fixes so far have left them, else nameless."""
+        return self.moved or {
+            name: Named.fresh(tuple(f"axis.{i}" for i in range(t.rank)), t.shape, t.dtype or "")
+            for name, t in self.tensors.items()
+        }
 
     @cached_property
     def shapes_taken(self) -> bool:
@@ -84,11 +93,7 @@ def start(
     classes: int | None = None,
 ) -> State:
     """The call as it is; `arguments` are complete (see `matching.arguments_of`)."""
-    named = {
-        name: Named.fresh(tuple(f"axis.{i}" for i in range(t.rank)), t.shape, t.dtype or "")
-        for name, t in tensors.items()
-    }
-    return State(loss, tensors, arguments, named, observed, classes)
+    return State(loss, tensors, arguments, None, observed, classes)
 
 
 def diagnose(state: State) -> list[Diagnosis]:
@@ -111,7 +116,9 @@ def _mended(state: State, cause: Diagnosis) -> State:
 
 
 def _passed(state: State, rule: Rule) -> State:
-    return replace(state, applied=(*state.applied, rule.code))
+    """Advice on shapes that torch refuses settles the shapes, whatever they will be."""
+    settled = bool(rule.found) and not state.shapes_taken
+    return replace(state, applied=(*state.applied, rule.code), advised=state.advised or settled)
 
 
 def _completed(cause: Diagnosis) -> Iterator[Option]:
@@ -166,11 +173,11 @@ def _shape_cause(state: State) -> Diagnosis | None:
 
     Readings that the labels contradict (a label beyond the class axis) come last.
     """
-    taken = state.shapes_taken
+    others = ("rejects", "accepts") if state.advised else ("rejects",) if state.shapes_taken else ("accepts",)
     advice: Diagnosis | None = None
     contradicted: Diagnosis | None = None
-    for rule in state.loss.rules:
-        if not rule.found or rule.code in state.applied or rule.contract == ("rejects" if taken else "accepts"):
+    for rule in state.verdict.possible.shape_rules:
+        if rule.code in state.applied or rule.contract in others:
             continue
         for cause in _readings(rule, state):
             steps = [option.step for option in cause.options if option.step and _reaches(option.step)]
@@ -189,18 +196,16 @@ def _readings(rule: Rule, state: State) -> Iterator[Diagnosis]:
     verdict = state.verdict
     for patterns in rule.found:
         for bounds in bind(patterns, state.tensors, use_roles=True):
-            env = _environment(state, bounds, verdict)
             if rule.contract == "accepts" and _same_names(bounds, verdict.bounds):
                 continue  # torch reads the axes just so
+            env = _environment(state, bounds, verdict)
             if holds(rule.when, env):
                 yield Diagnosis(rule, bounds, env, tuple(_options(rule, state, bounds, env)), state)
                 break
 
 
 def _same_names(bounds: Mapping[str, Bound], others: Mapping[str, Bound]) -> bool:
-    return {name: bound.names for name, bound in bounds.items()} == {
-        name: bound.names for name, bound in others.items()
-    }
+    return len(bounds) == len(others) and all(bound.names == others[name].names for name, bound in bounds.items())
 
 
 def _contradicted(state: State, bounds: Mapping[str, Bound]) -> bool:
@@ -225,8 +230,8 @@ def _reaches(state: State, depth: int = 2) -> bool:
         return True
     if not depth:
         return False
-    for rule in state.loss.rules:
-        if rule.found and rule.code not in state.applied and rule.contract != "accepts":
+    for rule in state.verdict.possible.shape_rules:
+        if rule.code not in state.applied and rule.contract != "accepts":
             for cause in _readings(rule, state):
                 steps = [option.step for option in cause.options if option.step and _lossless(state, option.step)]
                 if any(_reaches(step, depth - 1) for step in steps):
@@ -235,32 +240,39 @@ def _reaches(state: State, depth: int = 2) -> bool:
 
 
 def _lossless(before: State, after: State) -> bool:
-    return all(len(after.named[name].done) == len(before.named[name].done) for name in before.named)
+    return all(_lost(after.named[name]) == _lost(before.named[name]) for name in before.named)
+
+
+def _lost(named: Named) -> int:
+    """How many operations may have lost something; the index can be read off a one-hot row."""
+    return sum(operation != "one_hot" for operation, _, _ in named.done)
 
 
 def _fact_cause(state: State) -> Diagnosis | None:
     """The first rule on dtypes, keywords and values that holds for the shapes as they are now."""
     verdict = state.verdict
-    bounds = verdict.bounds
-    env = _environment(state, bounds, verdict)
+    possible = verdict.possible.fact_rules if verdict.broken or not verdict.signature else verdict.possible.free_rules
+    if not possible:
+        return None
     broken = {requirement.name for requirement in verdict.broken}
-    for rule in state.loss.rules:
-        if rule.found or rule.code in state.applied:
-            continue
-        if rule.broken and rule.broken not in broken:
-            continue
-        if not rule.broken and (rule.contract == "rejects" or (rule.contract == "accepts" and not verdict.accepts)):
-            continue
-        if holds(rule.when, env):
-            return Diagnosis(rule, bounds, env, tuple(_options(rule, state, bounds, env)), state)
+    facts = {**verdict.env, "result": result_shape(verdict)} if verdict.possible.asks_result else verdict.env
+    for rule in possible:
+        if rule.code not in state.applied and _due(rule, verdict, broken) and holds(rule.when, facts):
+            env = _environment(state, verdict.bounds, verdict)
+            return Diagnosis(rule, verdict.bounds, env, tuple(_options(rule, state, verdict.bounds, env)), state)
     return None
 
 
+def _due(rule: Rule, verdict: Verdict, broken: set[str]) -> bool:
+    """Whether a rule without shapes is about calls on which the contract says this."""
+    if rule.broken:
+        return rule.broken in broken
+    return rule.contract == "any" or (rule.contract == "accepts" and verdict.accepts)
+
+
 def _environment(state: State, bounds: Mapping[str, Bound], verdict: Verdict) -> dict[str, Any]:
-    env = environment(
-        state.loss, state.tensors, state.arguments, bounds, verdict.signature.form if verdict.signature else None
-    )
-    env.update(observed=state.observed, classes=state.classes, result=result_shape(verdict))
+    kept = {name: verdict.env[name] for name in ("form", "loss", "reduces", "observed", "classes")}
+    env = environment(state.tensors, state.arguments, bounds, {**kept, "result": result_shape(verdict)})
     output = bounds.get(state.loss.output)
     if output is not None:
         where = [axis for axis, name in enumerate(output.names) if name.startswith("where")]
@@ -296,15 +308,18 @@ def _apply(
     template: FixTemplate, rule: Rule, state: State, bounds: Mapping[str, Bound], env: Mapping[str, Any]
 ) -> State | None:
     """The state after a fix, or None where it has no meaning or changes nothing."""
+    leaders = _followed(template, state)
+    read = {**bounds, **{name: bounds[leader] for name, leader in leaders.items() if leader in bounds}}
     named = {
-        name: replace(tensor, names=bounds[name].names) if name in bounds else tensor
+        name: replace(tensor, names=read[name].names) if name in read else tensor
         for name, tensor in state.named.items()
     }
     calls = dict(state.calls)
     tensors = dict(state.tensors)
     arguments = dict(state.arguments)
     after = dict(named)
-    for name, chain in template.apply.items():
+    chains = {**template.apply, **{name: template.apply[leader] for name, leader in leaders.items()}}
+    for name, chain in chains.items():
         before = named.get(name) or _named_argument(arguments.get(name))
         if before is None or (name in tensors and tensors[name].python):
             return None
@@ -312,7 +327,7 @@ def _apply(
             after[name], added = resolve(chain, before, named)
         except DoesNotApply:
             return None
-        calls[name] = (*calls.get(name, ()), *added)
+        calls[name] = (*calls.get(name, ()), *(_spelt_out(call, calls, named) for call in added))
         if name in tensors:
             tensors[name] = _facts_after(state, name, before, after[name])
         else:
@@ -328,11 +343,33 @@ def _apply(
         loss=loss,
         tensors=tensors,
         arguments=arguments,
-        named={name: after[name] for name in state.named},
+        moved={name: after[name] for name in state.named},
         calls=calls,
         new_arguments={**state.new_arguments, **new_arguments},
         applied=(*state.applied, rule.code),
     )
+
+
+_CASTS = {"float16": "half", "bfloat16": "bfloat16", "float32": "float", "float64": "double", "int64": "long"}
+
+
+def _spelt_out(call: Call, calls: Mapping[str, tuple[Call, ...]], named: Mapping[str, Named]) -> Call:
+    """`.float()` for `.to(output.dtype)` where another fix casts the output: the code speaks of tensors as they were."""
+    of = next((item.tensor for item in call.args if isinstance(item, DtypeOf)), "")
+    cast = any(earlier.name in _CASTS.values() for earlier in calls.get(of, ()))
+    return Call("method", _CASTS[named[of].dtype]) if cast and named[of].dtype in _CASTS else call
+
+
+def _followed(template: FixTemplate, state: State) -> dict[str, str]:
+    """The tensors that a fix changes along with the one it names: they follow it, and are of its shape."""
+    return {
+        name: operand.follows
+        for name, operand in state.loss.tensors.items()
+        if operand.follows in template.apply
+        and name not in template.apply
+        and not state.tensors[name].python
+        and state.tensors[name].shape == state.tensors[operand.follows].shape
+    }
 
 
 def _named_argument(value: Any) -> Named | None:

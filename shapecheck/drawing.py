@@ -13,7 +13,7 @@ from shapecheck.symbols import Symbols
 
 if TYPE_CHECKING:
     from shapecheck.diagnosis import Diagnosis, State
-    from shapecheck.shapes import Bound
+    from shapecheck.plans import Bound
 
 ORIGINS = {
     "flag": "from --target",
@@ -51,6 +51,8 @@ def _compared(subject: Subject, cause: Diagnosis, after: State | None, symbols: 
     shape = result_shape(verdict)
     if shape is None or verdict.signature is None or not verdict.signature.doubtful or cause.rule.contract == "rejects":
         return
+    if any(facts.rank > len(shape) for facts in cause.before.tensors.values()):
+        return  # vectors are compared, not elements
     labels = [""] * len(shape)
     for name, facts in cause.before.tensors.items():
         axes = _axes(subject.tensors.get(name), facts.shape, facts.axes, cause.bounds.get(name), symbols)

@@ -8,9 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shapecheck import wire
+from shapecheck import keywords, wire
 from shapecheck.errors import CheckError, UserError
 from shapecheck.pipeline import check
 from shapecheck.rules import Loss, load_loss
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from shapecheck.own_loss.calling import OwnLoss
+    from shapecheck.own_loss.loading import TorchLoss
     from shapecheck.probe.probing import Probe
+    from shapecheck.report import CheckResult
 
 UNMEASURED = "values not checked: no data given"
 
@@ -35,49 +39,131 @@ class ModelCheck:
     target: TensorSpec | None = None
     output_path: str | None = None
     classes: int | None = None
+    rules: tuple[Path, ...] = ()
 
 
 def run_job(job: dict[str, Any]) -> dict[str, Any]:
     """`{"result": CheckResult}` or, for a trace, `{"subject": Subject}`, packed. Raises CheckError."""
     began = time.perf_counter()
+    if job.get("own"):
+        return _own_job(job, began)
     if job["kind"] == "spec":
         from shapecheck.torch_judge import TorchJudge
 
         subject = wire.unpack(job["subject"])
-        result = check(subject, load_loss(subject.loss), TorchJudge())
+        result = check(subject, load_loss(subject.loss, _rules(job)), TorchJudge())
         return {"result": wire.pack(replace(result, elapsed_ms=_since(began)))}
     return _model_job(job, began)
 
 
 def _model_job(job: dict[str, Any], began: float) -> dict[str, Any]:
-    from shapecheck.probe.load import load_model
-    from shapecheck.targets import parse_target
-
-    asked = ModelCheck(
-        loss=job["loss"],
-        loss_args=wire.unpack(job["loss_args"]),
-        inputs=wire.unpack(job["inputs"]),
-        target=wire.unpack(job["target"]),
-        output_path=job["output"],
-        classes=job["classes"],
-    )
-    loss = load_loss(asked.loss)
-    loaded = load_model(parse_target(job["text"]), wire.unpack(job["arguments"]))
-    try:
-        subject, probe = probed(loaded.model, loss, asked)
-    except CheckError as error:
-        error.location = error.location or loaded.location
-        raise
-    subject = replace(subject, name=job["text"], location=loaded.location)
+    asked = _asked(job)
+    loss = load_loss(asked.loss, asked.rules)
+    subject, probe = _probed_job(job, loss, asked)
     if job["kind"] == "trace":
         return {"subject": wire.pack(subject)}
     result = check(subject, loss, _judge(probe) if job["verify"] else None)
     return {"result": wire.pack(replace(result, elapsed_ms=_since(began)))}
 
 
-def check_model(model: nn.Module, asked: ModelCheck, name: str) -> Any:
-    """The check of a model that is at hand, in this process."""
-    loss = load_loss(asked.loss)
+def _asked(job: dict[str, Any]) -> ModelCheck:
+    return ModelCheck(
+        loss=job["loss"],
+        loss_args=wire.unpack(job["loss_args"]),
+        inputs=wire.unpack(job["inputs"]),
+        target=wire.unpack(job["target"]),
+        output_path=job["output"],
+        classes=job["classes"],
+        rules=_rules(job),
+    )
+
+
+def _rules(job: Mapping[str, Any]) -> tuple[Path, ...]:
+    """The folders of --rules."""
+    return tuple(Path(folder) for folder in job.get("rules", ()))
+
+
+def _probed_job(job: dict[str, Any], loss: Loss | None, asked: ModelCheck) -> tuple[Subject, Probe]:
+    from shapecheck.probe.load import load_model
+    from shapecheck.targets import parse_target
+
+    loaded = load_model(parse_target(job["text"]), wire.unpack(job["arguments"]))
+    try:
+        subject, probe = probed(loaded.model, loss, asked)
+    except CheckError as error:
+        error.location = error.location or loaded.location
+        raise
+    return replace(subject, name=job["text"], location=loaded.location), probe
+
+
+def _own_job(job: dict[str, Any], began: float) -> dict[str, Any]:
+    """A loss of the user's, which is asked itself; or one of torch's under a name of theirs, which has rules."""
+    from shapecheck.own_loss.loading import TorchLoss, load_own
+
+    loss = load_own(job["loss"], wire.unpack(job["loss_args"]))
+    if isinstance(loss, TorchLoss):
+        answer = run_job(_renamed(job, loss))
+        if "result" not in answer:
+            return answer
+        result = wire.unpack(answer["result"])
+        return {"result": wire.pack(replace(result, notes=(loss.note, *result.notes)))}
+    if job["kind"] == "spec":
+        result = check_own(wire.unpack(job["subject"]), loss)
+        return {"result": wire.pack(replace(result, elapsed_ms=_since(began)))}
+    subject, probe = _probed_job(job, None, _asked(job))
+    if job["kind"] == "trace":
+        return {"subject": wire.pack(subject)}
+    result = check_own(subject, loss, probe.output)
+    return {"result": wire.pack(replace(result, elapsed_ms=_since(began)))}
+
+
+def _renamed(job: dict[str, Any], loss: TorchLoss) -> dict[str, Any]:
+    """The job with the loss that has rules."""
+    rule = load_loss(loss.name, _rules(job))
+    arguments = keywords.checked(rule, loss.arguments)
+    renamed = {**job, "own": False, "loss": rule.name, "loss_args": wire.pack(arguments)}
+    if job["kind"] == "spec":
+        subject = replace(wire.unpack(job["subject"]), loss=rule.name, loss_args=arguments)
+        renamed["subject"] = wire.pack(subject)
+    return renamed
+
+
+def check_own(
+    subject: Subject, loss: OwnLoss, output: torch.Tensor | None = None, target: torch.Tensor | None = None
+) -> CheckResult:
+    """The check of a loss without rules; `output` and `target` are the tensors themselves, where there are any.
+
+    Raises UserError for a subject with other tensors than an output and a target.
+    """
+    from shapecheck.own_loss.checking import Question, check
+
+    for name in subject.tensors:
+        if name not in ("output", "target"):
+            raise UserError(f"{loss.name} is asked with an output and a target, not {name!r}", "name the two so")
+    if "output" not in subject.tensors:
+        raise UserError("the check has no output", 'write output: "N, C : float32"')
+    question = Question(
+        loss,
+        subject.tensors["output"],
+        subject.tensors.get("target"),
+        output,
+        target,
+        name=subject.name,
+        location=subject.location,
+        inputs=subject.inputs,
+        output_path=subject.output_path,
+        classes=subject.classes,
+        notes=subject.notes,
+    )
+    return check(question)
+
+
+def check_model(model: nn.Module, asked: ModelCheck, name: str, own: OwnLoss | None = None) -> CheckResult:
+    """The check of a model that is at hand, in this process; `own` is the loss where it has no rules."""
+    if own is not None:
+        subject, probe = probed(model, None, asked)
+        return check_own(replace(subject, name=name), own, probe.output)
+    loss = load_loss(asked.loss, asked.rules)
     subject, probe = probed(model, loss, asked)
     return check(replace(subject, name=name), loss, _judge(probe))
 
@@ -88,26 +174,27 @@ def _judge(probe: Probe) -> Any:
     return TorchJudge(probe.output, probe.without)
 
 
-def probed(model: nn.Module, loss: Loss, asked: ModelCheck) -> tuple[Subject, Probe]:
-    """The subject that the dummy forward pass gives."""
+def probed(model: nn.Module, loss: Loss | None, asked: ModelCheck) -> tuple[Subject, Probe]:
+    """The subject that the dummy forward pass gives; `loss` is None for one without rules."""
     from shapecheck import measure
     from shapecheck.probe.probing import ProbeHints, probe
 
     target_shape = asked.target.shape if asked.target else None
-    hints = ProbeHints(classes=asked.classes, loss=loss.name, target=target_shape)
+    hints = ProbeHints(classes=asked.classes, loss=loss.name if loss else None, target=target_shape)
     seen = probe(model, asked.inputs, asked.output_path, hints)
     axes = seen.axes
-    output = replace(measure.spec_of(seen.output, axes, "model"), values=_values_of(seen.output, axes, loss))
-    tensors = {loss.output: output}
+    values = _values_of(seen.output, axes, loss) if loss else None
+    output = replace(measure.spec_of(seen.output, axes, "model"), values=values)
+    tensors = {loss.output if loss else "output": output}
     notes = seen.notes
     if asked.target is not None:
         sizes, more = _sizes_for_target(asked, seen)
-        if not loss.target:
+        if loss and not loss.target:
             raise UserError(f"{loss.name} has no target", f"it takes: {', '.join(loss.tensors)}")
-        tensors[loss.target] = _bound(asked.target, sizes)
+        tensors[loss.target if loss else "target"] = _bound(asked.target, sizes)
         notes = (*notes, *more)
     subject = Subject(
-        loss=loss.name,
+        loss=loss.name if loss else asked.loss,
         tensors=tensors,
         loss_args=asked.loss_args,
         classes=asked.classes,

@@ -12,7 +12,7 @@ from typing import Any
 from shapecheck.errors import UserError, did_you_mean
 from shapecheck.rules import Argument, Loss, Operand
 from shapecheck.spec_files import tensor
-from shapecheck.specs import Subject, TensorSpec
+from shapecheck.specs import DTYPES, Subject, TensorSpec
 
 _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "bool": ((bool,), "true or false"),
@@ -28,6 +28,8 @@ def named(subject: Subject, loss: Loss) -> Subject:
 
     Raises UserError for a tensor or keyword the loss does not have, and for a value of the wrong type.
     """
+    if not subject.loss_args and list(subject.tensors) == list(loss.tensors)[: len(subject.tensors)]:
+        return subject
     tensors = {_required_name(name, loss): spec for name, spec in subject.tensors.items()}
     if len(tensors) < len(subject.tensors):
         raise UserError(f"a tensor of {loss.name} is given twice", f"it takes: {', '.join(loss.tensors)}")
@@ -98,12 +100,21 @@ def _value(name: str, value: Any, argument: Argument) -> Any:
         return None
     if argument.tensor:
         return _tensor(name, value)
+    if argument.type == "dtype":
+        return _dtype(name, value)
     types, described = _TYPES.get(argument.type, ((object,), ""))
     wrong_bool = isinstance(value, bool) and bool not in types and object not in types
     if wrong_bool or not isinstance(value, types):
         default = None if argument.default is None else f"by default it is {argument.default}"
         raise UserError(f"{name} is {_shown(value)}, not {described}", default)
     return value
+
+
+def _dtype(name: str, value: Any) -> str:
+    text = str(value).removeprefix("torch.")
+    if text not in DTYPES:
+        raise UserError(f"{name} is {_shown(value)}, not a dtype", did_you_mean(text, DTYPES))
+    return text
 
 
 def _tensor(name: str, value: Any) -> dict[str, Any]:

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from shapecheck.conditions import compile_condition
+from shapecheck.narrowing import Narrowed, kind_of, narrowed, signatures_of
+from shapecheck.plans import Bound, Patterns
 from shapecheck.rules import Loss, Requirement, Signature
-from shapecheck.shapes import Bound, Pattern, match
+from shapecheck.shapes import Pattern
 from shapecheck.specs import TensorSpec
 
 
@@ -55,6 +57,7 @@ class Verdict:
     bounds: Mapping[str, Bound]
     broken: tuple[Requirement, ...]
     env: Mapping[str, Any]
+    possible: Narrowed
 
     @property
     def accepts(self) -> bool:
@@ -62,33 +65,33 @@ class Verdict:
 
 
 def facts(spec: TensorSpec) -> Facts:
-    """The facts of a tensor whose sizes are all numbers."""
-    shape = tuple(size for size in spec.shape if isinstance(size, int))
-    assert len(shape) == len(spec.shape), "symbols are replaced before matching"
+    """The facts of a tensor whose sizes are all numbers: symbols have been replaced before."""
+    shape: tuple[Any, ...] = spec.shape
     elements = spec.elements
-    total = spec.total if elements is None else sum(elements)
     return Facts(
         shape, spec.dtype, spec.minimum, spec.maximum, spec.values or "", spec.classes, spec.axes, spec.origin,
-        total, elements, spec.python,
+        spec.total if elements is None else sum(elements), elements, spec.python,
     )  # fmt: skip
 
 
 def arguments_of(
     loss: Loss, given: Mapping[str, Any], dtype: str | None, tensors: Mapping[str, Facts] | None = None
-) -> dict[str, Any]:
+) -> Mapping[str, Any]:
     """The keywords of the call with torch's defaults, or what follows from the tensors.
 
     A tensor argument becomes `Facts`, of the output's dtype unless it says another.
     """
-    values: dict[str, Any] = {name: argument.default for name, argument in loss.arguments.items()}
+    if not given and not loss.assumed:
+        return loss.defaults
+    values: dict[str, Any] = {**loss.defaults}
     for name, value in given.items():
         argument = loss.arguments.get(name)
         if argument is not None and argument.tensor and value is not None:
             value = as_tensor(value, dtype)
         values[name] = value
-    for name, argument in loss.arguments.items():
-        if argument.assume and values[name] is None:
-            values[name] = compile_condition(argument.assume)({**values, **(tensors or {})})
+    for name in loss.assumed:
+        if values[name] is None:
+            values[name] = compile_condition(loss.arguments[name].assume)({**values, **(tensors or {})})
     return values
 
 
@@ -102,63 +105,56 @@ def as_tensor(value: Any, dtype: str | None) -> Facts:
     return Facts(tuple(value), dtype)
 
 
-def bind(patterns: Mapping[str, Pattern], tensors: Mapping[str, Facts], use_roles: bool) -> Iterator[dict[str, Bound]]:
+def bind(patterns: Patterns, tensors: Mapping[str, Facts], use_roles: bool) -> Iterator[dict[str, Bound]]:
     """Every way to read the tensors by the patterns at once, with equal names of equal size."""
-    yield from _bind(tuple(patterns.items()), tensors, use_roles, {}, {}, {})
+    try:
+        read = [tensors[name] for name in patterns]
+    except KeyError:
+        return iter(())
+    roles = [facts.axes for facts in read] if use_roles else None
+    return patterns.read([facts.shape for facts in read], roles)
 
 
-def _bind(
-    left: tuple[tuple[str, Pattern], ...],
-    tensors: Mapping[str, Facts],
-    use_roles: bool,
-    sizes: Mapping[str, int],
-    ranks: Mapping[str, int],
-    done: dict[str, Bound],
-) -> Iterator[dict[str, Bound]]:
-    if not left:
-        yield done
-        return
-    (name, pattern), rest = left[0], left[1:]
-    tensor = tensors.get(name)
-    if tensor is None:
-        return
-    roles = tensor.axes if use_roles else None
-    for bound in match(pattern, tensor.shape, roles, sizes, ranks):
-        yield from _bind(rest, tensors, use_roles, bound.sizes, bound.ranks, {**done, name: bound})
-
-
-def judge(loss: Loss, tensors: Mapping[str, Facts], arguments: Mapping[str, Any]) -> Verdict:
-    """What the contract says of these tensors and keywords (with defaults, see `arguments_of`)."""
-    for signature in loss.signatures:
-        for bounds in bind(signature.patterns, tensors, use_roles=False):
-            env = environment(loss, tensors, arguments, bounds, signature.form)
-            if holds(signature.where, env):
-                broken = tuple(requirement for requirement in loss.requires if _breaks(requirement, env))
-                return Verdict(signature, bounds, broken, env)
-    return Verdict(None, {}, (), environment(loss, tensors, arguments, {}, None))
-
-
-def _breaks(requirement: Requirement, env: Mapping[str, Any]) -> bool:
-    return holds(requirement.where, env) and compile_condition(requirement.that)(env) is False
-
-
-def environment(
+def judge(
     loss: Loss,
     tensors: Mapping[str, Facts],
     arguments: Mapping[str, Any],
-    bounds: Mapping[str, Bound],
-    form: str | None,
+    observed: tuple[str, ...] = (),
+    classes: int | None = None,
+) -> Verdict:
+    """What the contract says of these tensors and keywords (with defaults, see `arguments_of`).
+
+    `observed` and `classes` decide nothing, but which rules may explain it.
+    """
+    kind = kind_of(loss, tensors, arguments, observed, classes)
+    more = {"observed": observed, "classes": classes, "loss": loss.name, "reduces": reduction_of(arguments)}
+    for signature in signatures_of(loss, tensors):
+        for bounds in bind(signature.patterns, tensors, use_roles=False):
+            known = {**more, "form": signature.form}
+            env = environment(tensors, arguments, bounds, known)
+            if not signature.where or holds(signature.where, env):
+                possible = narrowed(loss, kind, tensors, arguments, known)
+                broken = tuple([requirement for requirement in possible.requirements if _breaks(requirement, env)])
+                return Verdict(signature, bounds, broken, env, possible)
+    known = {**more, "form": None}
+    possible = narrowed(loss, kind, tensors, arguments, known)
+    return Verdict(None, {}, (), environment(tensors, arguments, {}, known), possible)
+
+
+def _breaks(requirement: Requirement, env: Mapping[str, Any]) -> bool:
+    if requirement.where and compile_condition(requirement.where)(env) is not True:
+        return False
+    return compile_condition(requirement.that)(env) is False
+
+
+def environment(
+    tensors: Mapping[str, Facts], arguments: Mapping[str, Any], bounds: Mapping[str, Bound], known: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What the names of a condition stand for."""
-    env: dict[str, Any] = {**arguments, **tensors}
-    for bound in bounds.values():
-        env.update(bound.sizes)
-        for name, count in bound.ranks.items():
-            env[f"count_{name}"] = count
-    env["form"] = form
-    env["loss"] = loss.name
-    env["reduces"] = reduction_of(arguments)
-    return env
+    """What the names of a condition stand for: keywords, tensors, sizes of axes, lengths of axis lists, and `known`."""
+    for bound in bounds.values():  # each has the sizes of all
+        counts = {f"count_{name}": count for name, count in bound.ranks.items()}
+        return {**arguments, **tensors, **bound.sizes, **counts, **known}
+    return {**arguments, **tensors, **known}
 
 
 def reduction_of(arguments: Mapping[str, Any]) -> str:
@@ -180,25 +176,35 @@ def result_shape(verdict: Verdict) -> tuple[int, ...] | None:
     if isinstance(signature.result, str):
         shape: tuple[int, ...] | None = compile_condition(signature.result)(verdict.env)
         return shape
-    ranks = {name: count for bound in verdict.bounds.values() for name, count in bound.ranks.items()}
-    return tuple(verdict.env[name] for name in expanded(signature.result, ranks))
+    env = verdict.env
+    return tuple([env[name] if isinstance(name, str) else name for name in _result_axes(verdict, signature)])
 
 
 def result_names(verdict: Verdict) -> tuple[str, ...]:
     """The axes of the loss without reduction, by the names of the contract; none for a broadcast form."""
     if verdict.signature is None or isinstance(verdict.signature.result, str):
         return ()
-    ranks = {name: count for bound in verdict.bounds.values() for name, count in bound.ranks.items()}
-    return tuple(expanded(verdict.signature.result, ranks))
+    names = _result_axes(verdict, verdict.signature)
+    return tuple([name if isinstance(name, str) else "" for name in names])
 
 
-def expanded(pattern: Pattern, ranks: Mapping[str, int]) -> Iterator[str]:
-    """The names in a pattern, `*where` as `where.0`, `where.1`, ..."""
+def _result_axes(verdict: Verdict, signature: Signature) -> tuple[str | int, ...]:
+    """The result's pattern for the ranks at hand; remembered, as every check of an empty batch asks for it."""
+    ranks = next(iter(verdict.bounds.values())).ranks
+    key = tuple(ranks.values())
+    found = signature.result_axes.get(key)
+    if found is None and not isinstance(signature.result, str):
+        found = signature.result_axes[key] = tuple(expanded(signature.result, ranks))
+    return found or ()
+
+
+def expanded(pattern: Pattern, ranks: Mapping[str, int]) -> Iterator[str | int]:
+    """The names in a pattern, `*where` as `where.0`, `where.1`, ...; a size for itself."""
     for term in pattern.terms:
         if term.kind in ("star", "plus"):
             yield from (f"{term.name}.{index}" for index in range(ranks.get(term.name, 0)))
         else:
-            yield term.name
+            yield term.name or term.size
 
 
 def holds(condition: str, env: Mapping[str, Any]) -> bool:

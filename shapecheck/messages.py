@@ -31,11 +31,13 @@ def expression(text: str, env: Mapping[str, Any]) -> Any:
 
 
 def show(value: Any) -> str:
-    """A value as people write it: whole numbers without `.0`, shapes with commas."""
+    """A value as people write it: whole numbers without `.0`, others with five digits, shapes with commas."""
     if value is None:
         return "?"
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
+    if isinstance(value, float):
+        return f"{value:.5g}"
     if isinstance(value, tuple):
         return f"({', '.join(map(show, value))})"
     return str(value)

@@ -341,7 +341,7 @@ def _split(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, 
     (source,) = tensor.origins[axis]
     origins = ((("outer", source, sizes[1]),), (("inner", source, sizes[1]),))
     split = tensor.splice(axis, axis, arguments, sizes, origins)
-    return split, [Call("method", "unflatten", (axis, (SizeOf(name, place), -1)))]
+    return split, [Call("method", "unflatten", (axis, (_size_of(others, name, place), -1)))]
 
 
 def _squeeze(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
@@ -393,7 +393,7 @@ def _crop_end(tensor: Named, arguments: Arguments, others: Others) -> tuple[Name
     size = other.sizes[other.position(new)]
     if size >= tensor.sizes[axis]:
         raise DoesNotApply("nothing to cut off")
-    start = SizeOf(name, other.position(new))
+    start = _size_of(others, name, other.position(new))
     cut = tensor.splice(axis, axis, (new,), (size,), (tensor.origins[axis],))
     cut = cut.note("crop", [axis], tensor, (tensor.sizes[axis] - size, size))
     return cut, [Call("index", "", (*[Span()] * axis, Span(start)))]
@@ -436,7 +436,7 @@ def _resize(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named,
         raise DoesNotApply("interpolate takes (batch, class, ...)")
     new = [f"{stem}.{index}" for index in range(len(olds))]
     first = other.position(new[0])
-    sizes = tuple(SizeOf(name, first + index) for index in range(len(new)))
+    sizes = tuple(_size_of(others, name, first + index) for index in range(len(new)))
     mode = ("linear", "bilinear", "trilinear")[len(olds) - 1]
     resized = tensor.splice(
         2, 1 + len(new), tuple(new), tuple(other.sizes[first : first + len(new)]), tensor.origins[2:]
@@ -498,6 +498,14 @@ def _holder(others: Others, axis: str) -> tuple[str, int, int]:
     raise DoesNotApply(f"no tensor has the axis {axis!r}")
 
 
+def _size_of(others: Others, name: str, axis: int) -> SizeOf:
+    """The size of an axis as code reads it off the tensor before any fix."""
+    origins = others[name].origins[axis]
+    if len(origins) != 1 or not isinstance(origins[0], int):
+        raise DoesNotApply(f"no axis of {name} as it is has that size")
+    return SizeOf(name, origins[0])
+
+
 def _pad_to(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
     """pad_to(class): fill a vector up with ones to the size of another tensor's axis."""
     _, _, size = _holder(others, arguments[0])
@@ -524,7 +532,9 @@ def _align(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, 
 def _clamp_to(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
     """clamp_to(time): no value beyond the size of that axis."""
     name, axis, size = _holder(others, arguments[0])
-    return tensor.note("clamp", (), tensor, size), [Call("method", "clamp", (), (("max", SizeOf(name, axis)),))]
+    return tensor.note("clamp", (), tensor, size), [
+        Call("method", "clamp", (), (("max", _size_of(others, name, axis)),))
+    ]
 
 
 def _one_hot(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
@@ -532,7 +542,7 @@ def _one_hot(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named
     name, axis, size = _holder(others, arguments[0])
     rank = len(tensor.names)
     hot = tensor.splice(rank, rank - 1, (arguments[0],), (size,), ((("one-hot", size),),)).note("one_hot", (), tensor)
-    calls = [Call("function", "F.one_hot", (SizeOf(name, axis),)), Call("method", "float")]
+    calls = [Call("function", "F.one_hot", (_size_of(others, name, axis),)), Call("method", "float")]
     cast = [] if tensor.dtype == "int64" else [Call("method", "long")]
     return replace(hot, dtype="float32"), [*cast, *calls]
 

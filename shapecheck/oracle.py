@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from shapecheck.matching import Facts, judge
-from shapecheck.rules import Loss
+from shapecheck.rules import Argument, Loss
 from shapecheck.samples import SEED, draw, fitting
 
 LARGEST = 20_000_000  # elements; larger tensors are not tried
@@ -41,10 +41,14 @@ def made(loss: Loss, tensors: Mapping[str, Facts], arguments: Mapping[str, Any])
     """Tensors of these facts, with values that make sense to the loss where nothing is known of them."""
     sizes = judge(loss, tensors, arguments).env
     generator = torch.Generator().manual_seed(SEED)
-    return {
+    found = {
         name: fitting(facts, loss.tensors[name], name == loss.output, sizes, generator)
         for name, facts in tensors.items()
     }
+    for name in tensors:
+        if loss.tensors[name].unchecked and not found[name].is_complex():
+            found[name] = found[name].clamp(0, max(sizes.get("class", 1) - 1, 0))
+    return found
 
 
 def ask_tensors(loss: Loss, tensors: Tensors, arguments: Mapping[str, Any]) -> Answer:
@@ -72,25 +76,44 @@ def first_line(error: Exception) -> str:
 
 
 def call_loss(loss: Loss, tensors: Tensors, arguments: Mapping[str, Any]) -> torch.Tensor:
-    """The loss itself; a keyword that is `Facts` becomes a tensor of them.
-
-    A module is built for the call, always with the same parameters.
-    """
-    values = {name: value for name, value in arguments.items() if value is not None}
-    keywords = {name: weights(value) if isinstance(value, Facts) else value for name, value in values.items()}
-    function = _function(loss)
-    if isinstance(function, type):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(SEED)
-            function = function(**keywords)
-        keywords = {}
+    """The loss itself; a keyword that is `Facts` becomes a tensor of them."""
+    function, keywords = prepared(loss, arguments)
     value = function(*tensors.values(), **keywords)
     result: torch.Tensor = getattr(value, loss.returns) if loss.returns else value
     return result
 
 
-def _function(loss: Loss) -> Callable[..., Any]:
-    return _resolved(loss.call, Path(loss.source.path).parent)
+def prepared(loss: Loss, arguments: Mapping[str, Any]) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """What is called with the tensors, and the keywords of that call.
+
+    A module is built with them before, always with the same parameters.
+    """
+    keywords = {
+        name: _keyword(value, loss.arguments.get(name)) for name, value in arguments.items() if value is not None
+    }
+    function = function_of(loss)
+    if not isinstance(function, type):
+        return function, keywords
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        return function(**keywords), {}
+
+
+def _keyword(value: Any, argument: Argument | None) -> Any:
+    """A keyword as torch takes it: facts become a tensor, `float16` a dtype, a mapping what its type is built with."""
+    if isinstance(value, Facts):
+        return weights(value)
+    kind = "" if argument is None else argument.type
+    if kind == "dtype" and isinstance(value, str):
+        return getattr(torch, value)
+    if kind.startswith("torch.") and isinstance(value, Mapping):
+        return _resolved(kind, Path())(**value)
+    return value
+
+
+def function_of(loss: Loss) -> Callable[..., Any]:
+    """The function or class that the rule file names. Raises UserError or ModelError for one of the user's."""
+    return _resolved(loss.call, loss.file.parent)
 
 
 @cache

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from shapecheck import check_pages
 from shapecheck.errors import UserError, nearest
 from shapecheck.rules import HEADINGS, Rule, all_rules
 
-WITHOUT_RULE = ("SC100", "SC909")  # findings all the same, which can be silenced
+OWN_LOSS = tuple(f"SC95{digit}" for digit in range(10))
+WITHOUT_RULE = ("SC100", "SC909", *OWN_LOSS)  # findings all the same, which can be silenced
 
 _CODE = re.compile(r"SC\d+\Z", re.IGNORECASE)
 
 
-def page(code: str) -> str:
-    """The page of a code or name as Markdown. Raises UserError with the nearest."""
+def page(code: str, folders: tuple[Path, ...] = ()) -> str:
+    """The page of a code or name as Markdown; `folders` as of `load_loss`. Raises UserError with the nearest."""
     of_checks = check_pages.code_of(code)
     if of_checks is not None:
         return check_pages.markdown(of_checks)
-    rules = all_rules()
+    rules = all_rules(folders)
     rule, losses = rules.get(code.upper()) or _by_name(code, {rule.name: (rule, ls) for rule, ls in rules.values()})
     sections = [f"# {rule.code} {rule.name} ({rule.severity})", _summary(losses)]
     for key, heading in HEADINGS.items():
@@ -32,7 +34,7 @@ def page(code: str) -> str:
 def _by_name(name: str, rules: dict[str, tuple[Rule, tuple[str, ...]]]) -> tuple[Rule, tuple[str, ...]]:
     if name.lower() in rules:
         return rules[name.lower()]
-    raise UserError(f"no rule {name!r}", _nearest_rule(name, [*all_rules(), *rules]))
+    raise UserError(f"no rule {name!r}", _nearest_rule(name, [*(rule.code for rule, _ in rules.values()), *rules]))
 
 
 def _nearest_rule(code: str, known: Sequence[str]) -> str:
@@ -45,9 +47,9 @@ def _summary(losses: tuple[str, ...]) -> str:
     return f"Belongs to: {', '.join(losses)}."
 
 
-def listing(as_json: bool = False) -> str:
+def listing(as_json: bool = False, folders: tuple[Path, ...] = ()) -> str:
     """Every rule: code, name, severity, losses."""
-    rows = [(rule.code, rule.name, rule.severity, losses) for rule, losses in all_rules().values()]
+    rows = [(rule.code, rule.name, rule.severity, losses) for rule, losses in all_rules(folders).values()]
     if as_json:
         import json
 
@@ -59,11 +61,11 @@ def listing(as_json: bool = False) -> str:
     )
 
 
-def check_codes(option: str, codes: Sequence[str]) -> tuple[str, ...]:
+def check_codes(option: str, codes: Sequence[str], folders: tuple[Path, ...] = ()) -> tuple[str, ...]:
     """The codes, prefixes and names of --select or --ignore. Raises UserError for what no rule has."""
     if not codes:
         return ()
-    rules = all_rules()
+    rules = all_rules(folders)
     names = sorted([*(rule.name for rule, _ in rules.values()), *(check_pages.PAGES[c].name for c in WITHOUT_RULE)])
     for code in codes:
         known = code == "ALL" or code in names or any(c.startswith(code.upper()) for c in (*rules, *WITHOUT_RULE))

@@ -33,10 +33,7 @@ def check(subject: Subject, loss: Loss, verifier: Judge | None = None) -> CheckR
     """
     began = time.perf_counter()
     subject = keywords.named(subject, loss)
-    in_keywords = [size for value in subject.loss_args.values() for size in _sizes_of(value)]
-    labels = [int(tensor.maximum) for tensor in subject.tensors.values() if tensor.maximum is not None]
-    sizes = [size for tensor in subject.tensors.values() for size in tensor.shape]
-    symbols = symbols_of([*sizes, *in_keywords], above=max([subject.classes or 0, *labels]))
+    symbols = _symbols(subject, loss)
     subject = complete(loss, subject, symbols)
     judged = [(case, diagnose(case.state)) for case in _cases(subject, loss, _kindest(subject, loss, symbols))]
     case: Case | None
@@ -67,6 +64,23 @@ def check(subject: Subject, loss: Loss, verifier: Judge | None = None) -> CheckR
     )
 
 
+def _symbols(subject: Subject, loss: Loss) -> Symbols:
+    """Numbers for the names among the sizes of tensors and keywords, larger than any label."""
+    sizes: list[Size] = []
+    largest = subject.classes or 0
+    for tensor in subject.tensors.values():
+        sizes += tensor.shape
+        if tensor.maximum is not None:
+            largest = max(largest, int(tensor.maximum))
+    return symbols_of([*sizes, *_in_keywords(subject, loss)], above=largest)
+
+
+def _in_keywords(subject: Subject, loss: Loss) -> list[Size]:
+    """The sizes of tensor keywords, which may be names too."""
+    given = [value for name, value in subject.loss_args.items() if loss.arguments[name].tensor]
+    return [size for value in given for size in _sizes_of(value)]
+
+
 def _cases(subject: Subject, loss: Loss, symbols: Symbols) -> Iterator[Case]:
     """The call itself, or, where no target is known, one call for each thing the labels may mean."""
     if not loss.target or loss.target in subject.tensors:
@@ -79,9 +93,9 @@ def _cases(subject: Subject, loss: Loss, symbols: Symbols) -> Iterator[Case]:
 
 def _kindest(subject: Subject, loss: Loss, symbols: Symbols) -> Symbols:
     """A name may well be as large as a weight says: of the ways to read it so, the one with the fewest causes."""
-    if loss.target and loss.target not in subject.tensors:
+    if not symbols.sizes or (loss.target and loss.target not in subject.tensors):
         return symbols
-    sizes = {size for value in subject.loss_args.values() for size in _sizes_of(value) if isinstance(size, int)}
+    sizes = {size for size in _in_keywords(subject, loss) if isinstance(size, int)}
     ways = [symbols, *(Symbols({**symbols.sizes, name: size}) for name in symbols.sizes for size in sorted(sizes))]
     return min(ways, key=lambda way: len(diagnose(_state(subject, loss, way)))) if len(ways) > 1 else symbols
 
@@ -89,21 +103,22 @@ def _kindest(subject: Subject, loss: Loss, symbols: Symbols) -> Symbols:
 def _state(subject: Subject, loss: Loss, symbols: Symbols) -> State:
     given = {name: facts(symbols.concrete(subject.tensors[name])) for name in loss.tensors}
     dtype = given[loss.output].dtype or loss.tensors[loss.output].dtype or "float32"
-    keywords = {name: _concrete(value, symbols) for name, value in subject.loss_args.items()}
-    tensors = {
-        name: replace(tensor, dtype=tensor.dtype or loss.tensors[name].dtype or dtype)
-        if name != loss.target
-        else tensor
-        for name, tensor in given.items()
+    keywords = {
+        name: _concrete(value, symbols) if loss.arguments[name].tensor else value
+        for name, value in subject.loss_args.items()
     }
+    tensors = dict(given)
+    for name, tensor in given.items():
+        if tensor.dtype is None and name != loss.target:
+            tensors[name] = replace(tensor, dtype=loss.tensors[name].dtype or dtype)
     arguments = arguments_of(loss, keywords, dtype, tensors)
     if loss.target and given[loss.target].dtype is None:
         signature = judge(loss, tensors, arguments).signature
         likely = (signature.dtype if signature else "") or loss.tensors[loss.target].dtype or _usual_dtype(loss)
         tensors[loss.target] = replace(given[loss.target], dtype=likely)
-    observed = tuple(observation.kind for observation in subject.observations)
+    observed = tuple([observation.kind for observation in subject.observations])
     # A class axis that is only a name may well have as many classes as the data.
-    named = any(isinstance(size, str) for size in subject.tensors[loss.output].shape)
+    named = bool(symbols.sizes) and any(isinstance(size, str) for size in subject.tensors[loss.output].shape)
     classes = None if named else subject.classes or (tensors[loss.target].classes if loss.target else None)
     return start(loss, tensors, arguments, observed, classes)
 
@@ -134,9 +149,10 @@ def _reported(subject: Subject, case: Case | None) -> Mapping[str, TensorSpec]:
     tensors = dict(subject.tensors)
     if case.reading is not None:
         tensors[case.loss.target] = case.reading.target
-    return {
-        name: replace(tensor, dtype=tensor.dtype or case.state.tensors[name].dtype) for name, tensor in tensors.items()
-    }
+    for name, tensor in tensors.items():
+        if tensor.dtype is None:
+            tensors[name] = replace(tensor, dtype=case.state.tensors[name].dtype)
+    return tensors
 
 
 # ------------------------------------------------------------------------------------------- verdicts
@@ -146,8 +162,10 @@ def _contract(case: Case, verifier: Judge | None) -> tuple[str, str, tuple[Findi
     """What torch does with the tensors; where torch was asked and says otherwise than the rule, a finding."""
     state = case.state
     if case.symbols.sizes:
-        numbers = _numbers(case.subject)
-        verdict, note = settle(case.symbols, numbers, lambda way: _accepts(case, way))
+        # A contract is about every number a name may stand for, not only those that are kindest to the call.
+        symbols = _symbols(case.subject, case.loss)
+        numbers, products = _numbers(case.subject, case.loss), _counts_elements(case.subject, case.loss)
+        verdict, note = settle(symbols, numbers, lambda way: _accepts(case, way), products)
         return verdict, note, ()
     accepts = state.verdict.accepts
     answer = verifier.ask(state.loss, state.tensors, state.arguments) if verifier else None
@@ -166,13 +184,21 @@ def _contract(case: Case, verifier: Judge | None) -> tuple[str, str, tuple[Findi
     return ("accepts" if answer.accepts else "rejects"), "", (doubt,)
 
 
-def _numbers(subject: Subject) -> list[int]:
-    """The sizes that a name may coincide with in a way that matters: those of tensors and keywords, the class counts
-    that the labels need."""
+def _numbers(subject: Subject, loss: Loss) -> list[int]:
+    """The sizes that a name may coincide with in a way that matters: those of tensors and keywords, whole numbers among
+    the keywords, the class counts that the labels need."""
     tensors = [size for tensor in subject.tensors.values() for size in tensor.shape]
-    in_keywords = [size for value in subject.loss_args.values() for size in _sizes_of(value)]
+    whole = [value for value in subject.loss_args.values() if type(value) is int]
     labels = [int(t.maximum) + step for t in subject.tensors.values() if t.maximum is not None for step in (0, 1)]
-    return [size for size in (*tensors, *in_keywords, *labels) if isinstance(size, int) and size > 0]
+    sizes = (*tensors, *_in_keywords(subject, loss), *whole, *labels)
+    return [size for size in sizes if isinstance(size, int) and size > 0]
+
+
+def _counts_elements(subject: Subject, loss: Loss) -> bool:
+    """Whether a name stands in a tensor of several axes beside output and target: those may count by their elements."""
+    beside = [spec.shape for name, spec in subject.tensors.items() if name not in (loss.output, loss.target)]
+    shapes = [*beside, *(_sizes_of(value) for value in subject.loss_args.values())]
+    return any(len(shape) > 1 and any(isinstance(size, str) for size in shape) for shape in shapes)
 
 
 def _accepts(case: Case, way: Symbols) -> bool:

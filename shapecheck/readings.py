@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
 
 from shapecheck.errors import UserError
 from shapecheck.matching import expanded, facts
 from shapecheck.report import AcceptedTarget
 from shapecheck.rules import Loss, Signature
-from shapecheck.shapes import ROLES_OF, Bound, Pattern, match, parse_pattern
+from shapecheck.plans import ROLES_OF, Bound, alone, match
+from shapecheck.shapes import Pattern, parse_pattern
 from shapecheck.specs import FLOATING, Size, Subject, TensorSpec
 from shapecheck.symbols import Symbols
 
@@ -122,7 +125,7 @@ def _assumed(pattern: Pattern, sizes: Mapping[str, int], dtype: str, symbols: Sy
     ranks = {name[1:]: count for name, count in sizes.items() if name.startswith("*")}
     fresh = (size for size in _FRESH if size not in sizes.values())
     names = list(expanded(pattern, ranks))
-    shape = tuple(sizes[name] if name in sizes else next(fresh) for name in names)
+    shape = tuple(name if isinstance(name, int) else sizes[name] if name in sizes else next(fresh) for name in names)
     return TensorSpec(symbols.names(shape) or (), dtype or None, origin="assumed")
 
 
@@ -135,37 +138,56 @@ def accepted_targets(loss: Loss, subject: Subject, mended: bool) -> Iterator[Acc
         for reading in readings(loss, subject, Symbols({})):
             yield AcceptedTarget(_letters(reading.target), reading.target.dtype or "", reading.meaning)
         return
-    if any(isinstance(size, str) for size in output.shape):
+    if any([isinstance(size, str) for size in output.shape]):
         return
+    letters = (*_letters(output), 1)
     seen = set()
-    for signature in reversed(loss.signatures):
-        target = _instance(signature, loss, output)
-        if target is not None and signature.meaning and target not in seen:
-            seen.add(target)
-            dtype = signature.dtype or loss.tensors[loss.target].dtype
-            yield AcceptedTarget(target, dtype, _meaning(signature, loss, target))
+    for form in _forms(loss, len(output.shape)):
+        if form.reads(output.shape):
+            target = tuple([letters[axis] for axis in form.axes])
+            if target not in seen:
+                seen.add(target)
+                yield AcceptedTarget(target, form.dtype, form.meaning)
 
 
-def _instance(signature: Signature, loss: Loss, output: TensorSpec) -> tuple[Size, ...] | None:
-    """The target's shape that a signature wants with this output, in letters where roles are known."""
-    bound = next(match(signature.patterns[loss.output], facts(output).shape), None)
-    if bound is None:
-        return None
-    letters = dict(zip(bound.names, _letters(output)))
-    names = _names(signature.patterns[loss.target], bound)
-    return None if names is None else tuple(letters.get(name, 1) for name in names)
+@dataclass(frozen=True, eq=False)
+class _Form:
+    """A target that goes with outputs of one rank: which axis of the output each of its axes is, -1 for a size of one."""
+
+    pattern: Pattern | None  # None where it reads any sizes
+    axes: tuple[int, ...]
+    dtype: str
+    meaning: str
+
+    def reads(self, shape: tuple[Size, ...]) -> bool:
+        sizes: tuple[Any, ...] = shape
+        return self.pattern is None or next(match(self.pattern, sizes), None) is not None
+
+
+@cache
+def _forms(loss: Loss, rank: int) -> tuple[_Form, ...]:
+    """The forms that say what they mean, the more particular ones first."""
+    return tuple(form for signature in reversed(loss.signatures) for form in _form(loss, signature, rank))
+
+
+def _form(loss: Loss, signature: Signature, rank: int) -> Iterator[_Form]:
+    pattern = signature.patterns[loss.output]
+    # Sizes that are all one are read by any pattern of that rank but one with another size in it.
+    bound = next(match(pattern, (1,) * rank), None)
+    names = _names(signature.patterns[loss.target], bound) if bound is not None and signature.meaning else None
+    if bound is not None and names is not None:
+        axes = tuple(bound.names.index(name) if name in bound.names else -1 for name in names)
+        dtype = signature.dtype or loss.tensors[loss.target].dtype
+        any_size = alone(pattern).reads_any((rank,))
+        yield _Form(None if any_size else pattern, axes, dtype, _meaning(signature, loss, len(names)))
 
 
 def _names(pattern: Pattern, bound: Bound) -> list[str] | None:
-    names: list[str] = []
-    for term in pattern.terms:
-        if term.kind in ("star", "plus"):
-            names += [f"{term.name}.{index}" for index in range(bound.ranks.get(term.name, 0))]
-        elif term.kind == "axis" and term.name in bound.sizes:
-            names.append(term.name)
-        else:
-            return None
-    return names
+    """The names of the target's axes, where the output has them all."""
+    if any(term.kind not in ("star", "plus", "axis") for term in pattern.terms):
+        return None
+    names = [name for name in expanded(pattern, bound.ranks) if isinstance(name, str)]
+    return names if all(name in bound.sizes for name in names) else None
 
 
 def _letters(tensor: TensorSpec) -> tuple[Size, ...]:
@@ -179,7 +201,7 @@ def _letters(tensor: TensorSpec) -> tuple[Size, ...]:
     )
 
 
-def _meaning(signature: Signature, loss: Loss, target: tuple[Size, ...]) -> str:
+def _meaning(signature: Signature, loss: Loss, rank: int) -> str:
     """With `{position}` filled in: `one class index per sample`, or per position where the target has any."""
-    outer = len(target) - ("class" in signature.patterns[loss.target].names)
+    outer = rank - ("class" in signature.patterns[loss.target].names)
     return signature.meaning.replace("{position}", "sample" if outer == 1 else "position")

@@ -14,11 +14,12 @@ from typing import Any
 
 import torch
 
-from shapecheck.calls import keywords
+from shapecheck.calls import keywords, sizes_in
 from shapecheck.diagnosis import State
-from shapecheck.matching import result_names
+from shapecheck.matching import Facts, Verdict, judge, result_names, result_shape
 from shapecheck.operations import Named
 from shapecheck.oracle import Tensors, call_loss
+from shapecheck.specs import FLOATING
 
 Place = tuple[int, ...]
 
@@ -26,28 +27,90 @@ Place = tuple[int, ...]
 def by_hand_at(
     tensors: Tensors, after: State, values: Mapping[str, Any], attention: Any, places: Sequence[Place]
 ) -> torch.Tensor:
-    """The loss of each place by itself: one class vector, one label, no batch. Indexing only."""
+    """The loss of each place by itself: one class vector, one label, no batch. Indexing only.
+
+    A loss that does not take its tensors without a batch gets one of size one.
+    """
     arguments = {k: v for k, v in keywords(after, values).items() if k not in ("size_average", "reduce")}
     if "reduction" in after.loss.arguments:
         arguments["reduction"] = "none"
-    found = []
+    found: list[torch.Tensor] = []
+    alone: bool | None = None
     for place in places:
         single = {
             name: _single(name, tensors, after, values, attention if name == after.loss.output else None, place)
             for name in after.loss.tensors
         }
-        found.append(call_loss(after.loss, single, {**arguments, **_along(after, values, place)}))
+        single = _as_meant(single, after)
+        alone = _takes(after, single) if alone is None else alone
+        if not alone:
+            single = {name: _with_axes(value, _split(after, name, place)[0]) for name, value in single.items()}
+        value = call_loss(after.loss, single, {**arguments, **_along(after, values, place)})
+        found.append(value if alone else value.reshape(()))
     return torch.stack(found)
+
+
+def _takes(after: State, single: Mapping[str, Any]) -> bool:
+    """Whether the loss makes one number of these tensors; taken for something else they would give several."""
+    if not all(isinstance(value, torch.Tensor) for value in single.values()):
+        return True
+    facts = {name: Facts(tuple(value.shape), after.tensors[name].dtype) for name, value in single.items()}
+    return result_shape(judge(after.loss, facts, after.arguments)) == ()
+
+
+def _with_axes(value: torch.Tensor, where: Mapping[int, int]) -> torch.Tensor:
+    """An element with axes of one where it was taken out of longer ones."""
+    for axis in sorted(where):
+        value = value.unsqueeze(axis)
+    return value
+
+
+def _as_meant(single: dict[str, Any], after: State) -> dict[str, Any]:
+    """Where the target alone would be read in another form: a padded row of labels keeps an axis of one in front, and
+    one label for all loses its own."""
+    target, form = after.loss.target, _form_of(after.verdict)
+    label = single.get(target)
+    if not isinstance(label, torch.Tensor) or _form(single, after) == form:
+        return single
+    ways = ({**single, target: label.unsqueeze(0)}, {**single, target: label.squeeze(0)})
+    return next((way for way in ways if _form(way, after) == form), single)
+
+
+def _form(tensors: Mapping[str, Any], after: State) -> str:
+    facts = {
+        name: Facts(tuple(value.shape), str(value.dtype).removeprefix("torch."))
+        if isinstance(value, torch.Tensor)
+        else Facts((len(value),) if isinstance(value, list) else (), python=type(value).__name__)
+        for name, value in tensors.items()
+    }
+    return _form_of(judge(after.loss, facts, after.arguments))
+
+
+def _form_of(verdict: Verdict) -> str:
+    return verdict.signature.form if verdict.signature else ""
 
 
 def _single(name: str, tensors: Tensors, after: State, values: Mapping[str, Any], attention: Any, place: Place) -> Any:
     """One tensor's part of the loss at a place of the result."""
     if not isinstance(values[name], torch.Tensor):
         value = values[name]
-        return value[place[0]] if isinstance(value, list) and place else value
+        return value[place[0] : place[0] + 1] if isinstance(value, list) and place else value
     where, whole = _split(after, name, place)
     element = _element(tensors[name], after.named[name], where, whole, attention)
-    return element.to(values[name].dtype)
+    return _part(element, name, after, values, whole, place).to(values[name].dtype)
+
+
+def _part(
+    element: torch.Tensor, name: str, after: State, values: Mapping[str, Any], whole: Sequence[int], place: Place
+) -> torch.Tensor:
+    """Of an axis that is a product, such as all labels of a batch in one row, the part that belongs to the place."""
+    index, sizes = dict(zip(result_names(after.verdict), place)), sizes_in(after, values)
+    for axis in reversed(whole):
+        parts = after.verdict.bounds[name].names[axis].split("*")
+        if len(parts) > 1 and parts[0] in index:
+            dim = whole.index(axis)
+            element = element.unflatten(dim, [sizes.get(part, -1) for part in parts]).select(dim, index[parts[0]])
+    return element
 
 
 def _split(after: State, name: str, place: Place) -> tuple[dict[int, int], list[int]]:
@@ -85,6 +148,10 @@ def _element(
         index[named.origins[axis][0]] = slice(None)
     index.update({axis: index[axis] + first for axis, (first, _) in cut.items()})
     index.update({axes[0]: detail for operation, axes, detail in named.done if operation == "pick"})
+    row = _row(named, index)
+    position = index[row] if row is not None else None
+    if row is not None:
+        index[row] = slice(None)
     parts = {origin: index.pop(origin) for origin in [key for key in index if isinstance(key, tuple)]}
     reductions = [(operation, axes) for operation, axes, _ in named.done if operation in _FOLDS]
     if not reductions:
@@ -94,10 +161,25 @@ def _element(
         vectors = [original[_full_index({**index, **step}, original)] for step in _steps(axes, parts, original.shape)]
         value = _FOLDS[operation](vectors, attention)
     value = _in_order(value, [named.origins[axis][0] for axis in kept])
-    for operation, _, detail in named.done:
-        value = _elementwise(operation, value, detail)
+    if named.dtype in FLOATING and not value.is_floating_point() and not value.is_complex():
+        value = value.float()  # a fix that calculates with bytes casts them first
+    for operation, axes, detail in named.done:
+        value = _elementwise(operation, value, detail, _dim(axes, [named.origins[axis][0] for axis in kept]))
+    if position is not None:
+        value = value[position]
     value = _hot(value, parts, named, whole)
     return _with_ones(value, named, whole)
+
+
+def _row(named: Named, index: Mapping[Any, Any]) -> int | None:
+    """The original axis along which a softmax needs a whole row, though the loss looks at one place of it."""
+    axes = [consumed for operation, consumed, _ in named.done if operation == "log_softmax"]
+    return next((axis[0] for axis in axes if len(axis) == 1 and isinstance(index.get(axis[0]), int)), None)
+
+
+def _dim(axes: Sequence[Any], kept: Sequence[int]) -> int | None:
+    """Where an original axis stands among those that were kept whole."""
+    return next((place for place, origin in enumerate(kept) if origin in axes), None)
 
 
 def _in_order(value: torch.Tensor, origins: list[int]) -> torch.Tensor:
@@ -113,7 +195,9 @@ def _hot(value: torch.Tensor, parts: Mapping[Any, int], named: Named, whole: Seq
     origins = [(axis, origin[0]) for axis, origin in enumerate(named.origins) if origin and _is_hot(origin[0])]
     for axis, (_, size) in origins:
         if axis in whole:
-            return (torch.arange(size) == value).float()
+            place = list(whole).index(axis)
+            behind = (1,) * (value.dim() - place)
+            return (torch.arange(size).view(-1, *behind) == value.unsqueeze(place)).float()
         return (value == next(iter(parts.values()))).float()
     return value
 
@@ -183,8 +267,7 @@ def _attend(vectors: list[torch.Tensor], attention: Any) -> torch.Tensor:
 
 
 def _argmax(vectors: list[torch.Tensor], attention: Any) -> torch.Tensor:
-    values = [float(vector) for vector in vectors]
-    return torch.tensor(values.index(max(values)))
+    return torch.stack(vectors).float().argmax(0)
 
 
 _FOLDS: Mapping[str, Any] = {
@@ -197,7 +280,7 @@ _FOLDS: Mapping[str, Any] = {
 }
 
 
-def _elementwise(operation: str, value: torch.Tensor, detail: Any) -> torch.Tensor:
+def _elementwise(operation: str, value: torch.Tensor, detail: Any, dim: int | None) -> torch.Tensor:
     if operation == "shift":
         return torch.add(value, detail)
     if operation == "times":
@@ -211,5 +294,5 @@ def _elementwise(operation: str, value: torch.Tensor, detail: Any) -> torch.Tens
     if operation == "sigmoid":
         return (1 + (-value).exp()).reciprocal()
     if operation == "log_softmax":
-        return value - value.exp().sum().log()
+        return value - (value.exp().sum() if dim is None else value.exp().sum(dim, keepdim=True)).log()
     return value

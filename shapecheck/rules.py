@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from shapecheck.conditions import compile_condition, names_in
 from shapecheck.errors import Location, UserError, did_you_mean
 from shapecheck.messages import expressions
 from shapecheck.operations import parse_operations
+from shapecheck.plans import Patterns
 from shapecheck.report import SEVERITIES
 from shapecheck.shapes import Pattern, parse_pattern
 
@@ -45,7 +46,10 @@ class Operand:
     """A tensor of the loss; torch's own name for it is `alias` where ours is another.
 
     Where the user gives none it is of the shape `assume`, a pattern. `python` are the Python types torch takes in its
-    place, `holds` what values make sense in it (see `samples.py`): the tensors that fixes are run on hold such.
+    place, `holds` what values make sense in it (see `samples.py`): the tensors that fixes are run on hold such. With
+    `unchecked` torch takes class indices as they are and reads memory elsewhere for those that no class has: it is never
+    asked about such. What `follows` another is made beside it, by the same model: a fix of the other's shape is applied to
+    it too.
     """
 
     alias: str = ""
@@ -53,6 +57,8 @@ class Operand:
     assume: Pattern | None = None
     python: tuple[str, ...] = ()
     holds: str = ""
+    unchecked: bool = False
+    follows: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,12 +86,13 @@ class Signature:
     """
 
     form: str
-    patterns: Mapping[str, Pattern]
+    patterns: Patterns
     result: Pattern | str
     where: str = ""
     meaning: str = ""
     dtype: str = ""
     doubtful: bool = False
+    result_axes: dict[Any, Any] = field(default_factory=dict)  # see `matching.py`
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,8 +141,9 @@ class Rule:
     why: str
     explain: Mapping[str, str]
     source: Location
+    file: Path
     contract: str = "rejects"
-    found: tuple[Mapping[str, Pattern], ...] = ()
+    found: tuple[Patterns, ...] = ()
     when: str = ""
     broken: str = ""
     mark: Mapping[str, str] | None = None
@@ -165,9 +173,11 @@ class Loss:
     readings: Mapping[str, Mapping[str, str]]
     rules: tuple[Rule, ...]
     source: Location
+    file: Path
     contiguous: tuple[int, ...] = ()  # ranks of the output whose backward refuses a view
     returns: str = ""
     folders: tuple[Path, ...] = ()
+    narrowed: dict[Any, Any] = field(default_factory=dict)  # see `narrowing.py`
 
     @cached_property
     def output(self) -> str:
@@ -178,6 +188,16 @@ class Loss:
     def target(self) -> str:
         """The tensor that the data set gives, or ''."""
         return next((name for name in ("target", "targets") if name in self.tensors), "")
+
+    @cached_property
+    def defaults(self) -> Mapping[str, Any]:
+        """Torch's default of each keyword."""
+        return {name: argument.default for name, argument in self.arguments.items()}
+
+    @cached_property
+    def assumed(self) -> tuple[str, ...]:
+        """The keywords that follow from the tensors where they are not given."""
+        return tuple(name for name, argument in self.arguments.items() if argument.assume)
 
     @cached_property
     def has_classes(self) -> bool:
@@ -208,6 +228,11 @@ def canonical(name: str) -> str:
     return name.strip().rpartition(".")[2]
 
 
+def has_file(name: str, folders: tuple[Path, ...] = ()) -> bool:
+    """Whether a rule file has this name; cheap, for what may be no loss at all."""
+    return any((folder / f"{name}.yaml").is_file() for folder in (*folders, rules_folder()))
+
+
 @cache
 def load_loss(name: str, folders: tuple[Path, ...] = ()) -> Loss:
     """The rule file of a loss by any of its names; `folders` come before the rules that ship.
@@ -220,17 +245,24 @@ def load_loss(name: str, folders: tuple[Path, ...] = ()) -> Loss:
         direct = folder / f"{wanted}.yaml"
         if re.fullmatch(r"\w+", wanted) and direct.is_file():
             return _trusted(_read_loss(direct, folders))
-        for path in _loss_files(folder):
+        for path in loss_files(folder):
             top = _top(path)
             if wanted in (top.get("loss"), *top.get("names", ())):
                 return _trusted(_read_loss(path, folders))
-    known = [n for folder in places for path in _loss_files(folder) for n in (path.stem, *_top(path).get("names", ()))]
+    known = [n for folder in places for path in loss_files(folder) for n in (path.stem, *_top(path).get("names", ()))]
     raise UserError(f"unknown loss {name!r}", did_you_mean(wanted, known))
+
+
+def load_file(path: Path, folders: tuple[Path, ...] = ()) -> Loss:
+    """The loss of one rule file, compiled. Raises UserError."""
+    loss = _read_loss(path, folders)
+    validate(loss)
+    return loss
 
 
 def _trusted(loss: Loss) -> Loss:
     """Compile what a rule file of the user's says at once; ours are compiled by the tests."""
-    if not _ours(Path(loss.source.path)):
+    if not _ours(loss.file):
         validate(loss)
     return loss
 
@@ -239,7 +271,7 @@ def all_losses(folders: tuple[Path, ...] = ()) -> list[Loss]:
     """Every loss that has a rule file, by name; a file in `folders` stands for ours of the same loss."""
     found: dict[str, Loss] = {}
     for folder in (*folders, rules_folder()):
-        for path in _loss_files(folder):
+        for path in loss_files(folder):
             loss = _read_loss(path, folders)
             found.setdefault(loss.name, loss)
     return sorted(found.values(), key=lambda loss: loss.name)
@@ -274,6 +306,8 @@ def validate(loss: Loss) -> None:
         for text in (requirement.that, requirement.where):
             _condition(loss, loss.source, text, axes)
     for rule in loss.rules:
+        if rule.broken:
+            _known(rule.source, rule.broken, dict.fromkeys(requirement.name for requirement in loss.requires))
         named = axes.union(*(pattern.names for way in rule.found for pattern in way.values()))
         for text in (rule.when, *(fix.when for fix in rule.fixes)):
             _condition(loss, rule.source, text, named)
@@ -315,7 +349,8 @@ def _compiled(place: Location, compiler: Callable[[str], object], text: str) -> 
         raise UserError(str(error), "see the rule language in the README", location=place) from None
 
 
-def _loss_files(folder: Path) -> list[Path]:
+def loss_files(folder: Path) -> list[Path]:
+    """The rule files of a folder, without the cases beside them."""
     return sorted(path for path in folder.glob("*.yaml") if not path.name.endswith(".cases.yaml"))
 
 
@@ -327,6 +362,7 @@ LOSS_KEYS = (
     "loss", "call", "returns", "names", "family", "tensors", "arguments", "contract", "requires", "readings", "rules",
     "contiguous",
 )  # fmt: skip
+SIGNATURE_KEYS = ("form", "result", "where", "meaning", "dtype", "doubtful")
 FAMILY_KEYS = ("family", "readings", "requires", "rules")
 
 
@@ -357,6 +393,7 @@ def _read_loss(path: Path, folders: tuple[Path, ...] = ()) -> Loss:
             _rule(item, tensors, file) for item, file in (*((item, path) for item in top.get("rules", ())), *rules)
         ),
         source=_at(path, top),
+        file=path,
         contiguous=tuple(top.get("contiguous", ())),
         returns=top.get("returns", ""),
         folders=folders,
@@ -381,7 +418,7 @@ def _family_files(names: str | list[str], path: Path) -> Iterator[Path]:
         file = next((place for place in places if place.is_file()), None)
         if file is None:
             raise UserError(
-                f"no rule family {name!r}", f"a family is a file: {places[0]}", location=Location(str(path))
+                f"no rule family {name!r}", f"a family is a file: {places[0]}", location=Location(shown_path(path))
             )
         yield file
 
@@ -392,9 +429,9 @@ def _family(file: Path) -> Mapping[str, Any]:
 
 
 def _signature(item: Any, tensors: Mapping[str, Operand], path: Path) -> Signature:
-    item = _mapping(item, path, (*tensors, *(name for name in _names(Signature) if name != "patterns")))
+    item = _mapping(item, path, (*tensors, *SIGNATURE_KEYS))
     with _CitesPlace(_at(path, item)):
-        facts = {name: item[name] for name in ("where", "meaning", "dtype", "doubtful") if name in item}
+        facts = {name: item[name] for name in SIGNATURE_KEYS[2:] if name in item}
         result = str(item.get("result", ""))
         return Signature(
             form=item.get("form", "only"),
@@ -404,10 +441,8 @@ def _signature(item: Any, tensors: Mapping[str, Operand], path: Path) -> Signatu
         )
 
 
-def _patterns(texts: Mapping[str, Any]) -> dict[str, Pattern]:
-    """The patterns of several tensors. A product is taken apart once its parts are bound, so those come last."""
-    parsed = {name: parse_pattern(str(text)) for name, text in texts.items()}
-    return dict(sorted(parsed.items(), key=lambda pair: any(term.kind == "merged" for term in pair[1].terms)))
+def _patterns(texts: Mapping[str, Any]) -> Patterns:
+    return Patterns({name: parse_pattern(str(text)) for name, text in texts.items()})
 
 
 def _requirement(item: Any, path: Path) -> Requirement:
@@ -418,7 +453,7 @@ def _requirement(item: Any, path: Path) -> Requirement:
 
 def _rule(item: Any, tensors: Mapping[str, Operand], path: Path) -> Rule:
     place = _at(path, item)
-    item = dict(_mapping(item, path, [n for n in _names(Rule) if n != "source"]))
+    item = dict(_mapping(item, path, [n for n in _names(Rule) if n not in ("source", "file")]))
     with _CitesPlace(place):
         if not CODE.match(item.get("code", "")):
             raise ValueError(f"a code is SC and three digits, not {item.get('code')!r}")
@@ -435,7 +470,7 @@ def _rule(item: Any, tensors: Mapping[str, Operand], path: Path) -> Rule:
         missing = [key for key in ("name", "message", "why", "explain") if not item.get(key)]
         if missing:
             raise ValueError(f"rule {item['code']} lacks {', '.join(missing)}")
-        return Rule(source=place, **item)
+        return Rule(source=place, file=path, **item)
 
 
 def _fix(item: Any, path: Path) -> FixTemplate:
@@ -455,7 +490,16 @@ def _names(kind: type) -> list[str]:
 
 
 def _at(path: Path, node: Any) -> Location:
-    return Location(str(path), yamls.line_of(node))
+    return Location(shown_path(path), yamls.line_of(node))
+
+
+@cache
+def shown_path(path: Path) -> str:
+    """The path as a user in the current folder would type it."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except (ValueError, OSError):  # elsewhere; or there is no current folder any more
+        return str(path)
 
 
 class _CitesPlace:
@@ -474,7 +518,9 @@ class _CitesPlace:
 
 def _mapping(node: Any, path: Path, allowed: Iterable[str]) -> Mapping[str, Any]:
     if not isinstance(node, Mapping):
-        raise UserError("a mapping is due here", f"with some of: {', '.join(allowed)}", location=Location(str(path)))
+        raise UserError(
+            "a mapping is due here", f"with some of: {', '.join(allowed)}", location=Location(shown_path(path))
+        )
     return _checked(node, allowed, path)
 
 

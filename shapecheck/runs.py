@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shapecheck import spec_files, wire
+from shapecheck.callable_names import names_callable, parse_callable
 from shapecheck.errors import CheckError, Location, UserError, error_from
 from shapecheck.report import CheckResult, Report, select
 from shapecheck.specs import Subject, TensorSpec, parse_input, parse_option
@@ -35,6 +37,7 @@ class Request:
     verify: bool | None = None
     timeout: float = DEFAULT_TIMEOUT
     jobs: int = 1
+    rules: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +54,8 @@ def run(request: Request) -> Report:
     """Check every target. Raises UserError for wrong usage; what goes wrong with one target is its own result."""
     targets = [_parsed(text) for text in request.targets]
     models = any(isinstance(target, Target) and target.kind != "spec" for target in targets)
-    with _workers() if models or request.verify else _NoWorkers() as workers:
+    own = request.loss is not None and names_callable(request.loss)
+    with _workers() if models or own or request.verify else _LateWorkers() as workers:
         # The worker imports torch while the rules are read here.
         works = [work for target, text in zip(targets, request.targets) for work in _works(target, text, request)]
         jobs = [work.job for work in works if work.job is not None]
@@ -72,17 +76,18 @@ def _workers() -> Workers:
     return Workers()
 
 
-class _NoWorkers:
-    """Where nothing needs torch."""
+class _LateWorkers:
+    """Where nothing needs torch, unless a spec names a loss of the user's."""
 
-    def __enter__(self) -> _NoWorkers:
+    def __enter__(self) -> _LateWorkers:
         return self
 
     def __exit__(self, *ended: object) -> None:
         return None
 
-    def run(self, jobs: Sequence[Mapping[str, Any]], timeout: float, concurrency: int) -> Mapping[int, Any]:
-        return {}
+    def run(self, jobs: Sequence[Mapping[str, Any]], timeout: float, concurrency: int) -> Iterator[tuple[int, Any]]:
+        with _workers() as workers:
+            yield from workers.run(jobs, timeout, concurrency)
 
 
 def _parsed(text: str) -> Target | CheckError:
@@ -103,7 +108,10 @@ def _works(target: Target | CheckError, text: str, request: Request) -> list[Wor
 
     if request.loss is None:
         raise UserError("no loss given", f"add --loss, such as: shapecheck {text} --loss cross_entropy")
-    loss = load_loss(request.loss)
+    if names_callable(request.loss):
+        parse_callable(request.loss)
+        return [Work(text, request.loss, job=_model_job(text, None, request))]
+    loss = load_loss(request.loss, request.rules)
     return [Work(text, loss.name, job=_model_job(text, loss, request))]
 
 
@@ -118,21 +126,29 @@ def _file_of(text: str) -> Location | None:
     return Location(path.rstrip(":")) if colon and path.endswith(".py") else None
 
 
-def _model_job(text: str, loss: Loss, request: Request, kind: str = "model") -> dict[str, Any]:
+def _model_job(text: str, loss: Loss | None, request: Request, kind: str = "model") -> dict[str, Any]:
+    """`loss` is None for one of the user's, which only the worker may load."""
     from shapecheck.keywords import checked
 
     return {
         "kind": kind,
         "text": text,
-        "loss": loss.name,
-        "loss_args": wire.pack(checked(loss, request.loss_args)),
+        "own": loss is None,
+        "loss": loss.name if loss is not None else request.loss,
+        "loss_args": wire.pack(checked(loss, request.loss_args) if loss is not None else dict(request.loss_args)),
         "arguments": wire.pack(dict(request.arguments)),
         "inputs": wire.pack(tuple(parse_input(item) for item in request.inputs)),
         "target": wire.pack(_target(request)),
         "output": request.output,
         "classes": request.classes,
         "verify": request.verify is not False,
+        "rules": _folders(request),
     }
+
+
+def _folders(request: Request) -> list[str]:
+    """The folders of --rules, as a job carries them."""
+    return [str(folder) for folder in request.rules]
 
 
 def _target(request: Request) -> TensorSpec | None:
@@ -159,9 +175,15 @@ def _spec_work(entry: spec_files.Entry, request: Request) -> Work:
         return Work(entry.name, "", result=CheckResult(entry.name, "", location=entry.location, error=entry.error))
     subject = replace(entry.subject, classes=entry.subject.classes or request.classes)
     try:
-        loss = load_loss(subject.loss)
+        if names_callable(subject.loss):
+            parse_callable(subject.loss)
+            facts = {"loss": subject.loss, "loss_args": wire.pack(dict(subject.loss_args))}
+            job = {"kind": "spec", "own": True, **facts, "subject": wire.pack(subject), "rules": _folders(request)}
+            return Work(entry.name, subject.loss, job=job)
+        loss = load_loss(subject.loss, request.rules)
         if request.verify:
-            return Work(entry.name, loss.name, job={"kind": "spec", "subject": wire.pack(subject)})
+            job = {"kind": "spec", "subject": wire.pack(subject), "rules": _folders(request)}
+            return Work(entry.name, loss.name, job=job)
         return Work(entry.name, loss.name, result=check(subject, loss))
     except UserError as error:
         place = error.location or entry.location
@@ -187,7 +209,8 @@ def trace(request: Request) -> str:
     target = parse_target(text)
     if target.kind == "spec":
         raise UserError(f"{text} is a spec already", "trace takes model.py:Net")
-    loss = load_loss(request.loss or "cross_entropy")
+    name = request.loss or "cross_entropy"
+    loss = None if names_callable(name) else load_loss(name, request.rules)
     with _workers() as workers:
         ((_, answer),) = workers.run([_model_job(text, loss, request, "trace")], request.timeout)
     if "error" in answer:

@@ -16,7 +16,7 @@ from shapecheck.diagnosis import State
 from shapecheck.matching import Facts
 from shapecheck.operations import size_bound
 from shapecheck.rules import Operand
-from shapecheck.shapes import Bound
+from shapecheck.plans import Bound
 
 LARGEST = 2_000_000  # elements; of larger calls only the small copy is run
 SEED = 0
@@ -45,13 +45,12 @@ def draw(kind: str, facts: Facts, generator: Generator, axis: int | None = None,
 
 
 def _cast(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Scores as whole numbers are rounded, so that something is left of them."""
+    """Scores as whole numbers are rounded, so that something is left of them; as truth values, compared with 0."""
+    if dtype == torch.bool:
+        return values > 0
     if values.is_floating_point() and not dtype.is_floating_point and not dtype.is_complex:
-        return (
-            (values * 3).round().abs().to(dtype)
-            if dtype in (torch.uint8, torch.bool)
-            else (values * 3).round().to(dtype)
-        )
+        rounded = (values * 3).round()
+        return (rounded.abs() if dtype == torch.uint8 else rounded).to(dtype)
     return values.to(dtype)
 
 
@@ -87,8 +86,8 @@ def _class_list(shape: Sequence[int], generator: Generator, axis: int, classes: 
     """Rows of different class indices, ended by -1."""
     if not shape:
         return torch.zeros((), dtype=torch.int64)
-    order = torch.rand(shape, generator=generator).argsort(-1)
-    order[..., max(1, shape[-1] // 2) :] = -1
+    order = torch.rand(shape, generator=generator).argsort(axis)
+    order.movedim(axis, -1)[..., max(1, shape[axis] // 2) :] = -1
     return order
 
 
@@ -248,7 +247,11 @@ def _sample(
 
 def _scores(facts: Facts, operand: Operand) -> str:
     """What an output holds: what is known of it, else what the loss wants."""
-    if facts.values in ("log-probabilities", "probabilities", "unit-interval", "logits"):
+    if facts.values in ("log-probabilities", "probabilities", "unit-interval"):
+        return facts.values
+    if facts.minimum is not None and facts.minimum >= 0:
+        return "unit-interval" if facts.maximum is not None and facts.maximum <= 1 else "positive"
+    if facts.values == "logits":
         return facts.values
     return operand.holds or "numbers"
 
@@ -259,7 +262,7 @@ def _labels(
     known, operand = start.tensors[start.loss.target], start.loss.tensors[start.loss.target]
     whole = not getattr(torch, facts.dtype or "int64").is_floating_point
     count = classes or 2
-    if sample in ("continuous", "binary", "from-one"):
+    if sample in ("continuous", "binary", "from-one", "class-index"):
         return draw(sample, facts, generator, axis, count)
     if axis is not None and (sample == "one-hot" or whole) and operand.holds in ("", "class-index"):
         return draw("one-hot", facts, generator, axis)

@@ -101,7 +101,7 @@ def _subject(item: Any, name: str, place: Location, loss: str | None, loss_args:
     intent = item.get("intent")
     if intent is not None and intent not in INTENTS:
         raise UserError(f"unknown intent {intent!r}", did_you_mean(str(intent), INTENTS))
-    tensors = _tensors(item)
+    tensors = tensors_of(item)
     return Subject(
         loss=named,
         tensors=tensors,
@@ -129,7 +129,8 @@ def class_count(classes: Any) -> int | None:
     return classes
 
 
-def _tensors(item: Mapping[str, Any]) -> dict[str, TensorSpec]:
+def tensors_of(item: Mapping[str, Any]) -> dict[str, TensorSpec]:
+    """The tensors of a check by name. Raises UserError."""
     named = item.get("tensors") or {}
     if not isinstance(named, Mapping):
         raise UserError("`tensors` is no mapping", "write tensors: {anchor: ..., positive: ...}")

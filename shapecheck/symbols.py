@@ -7,13 +7,12 @@ which they may coincide: it holds certainly, certainly not, or only if T == C.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-
 from shapecheck.specs import Size, TensorSpec
 
-MOST_NAMES = 5  # more names than this are only tried as all different
+MOST_WAYS = 5040  # in which names may coincide; of more, one and two at a time are tried
 _PRIMES = (5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109)
 
 
@@ -27,6 +26,8 @@ class Symbols:
         return size if isinstance(size, int) else self.sizes[size]
 
     def concrete(self, spec: TensorSpec) -> TensorSpec:
+        if not self.sizes:
+            return spec
         return replace(spec, shape=tuple(self.number(size) for size in spec.shape))
 
     def name(self, size: Size) -> Size:
@@ -45,49 +46,78 @@ class Symbols:
         return None if shape is None else tuple(self.name(size) for size in shape)
 
 
+NUMBERS = Symbols({})  # where no size is a name
+
+
 def symbols_of(sizes: Sequence[Size], above: int = 0) -> Symbols:
     """Distinct primes for all names, beyond `above`, none of which is a size in play or divides one."""
+    names = dict.fromkeys([size for size in sizes if isinstance(size, str)])
+    if not names:
+        return NUMBERS
     taken = {size for size in sizes if isinstance(size, int)}
     free = (prime for prime in _PRIMES if prime > above and not any(size and size % prime == 0 for size in taken))
     fallback = (number for number in itertools.count(max(10_007, above + 1)) if number not in taken)
-    names = dict.fromkeys(size for size in sizes if isinstance(size, str))
     return Symbols({name: next(free, None) or next(fallback) for name in names})
 
 
-def coincidences(symbols: Symbols, numbers: Sequence[int]) -> Iterator[tuple[str, Symbols]]:
-    """Every way in which names may equal one another, a number in play, or one; ('T == C', symbols).
+def coincidences(symbols: Symbols, numbers: Sequence[int], products: bool = False) -> Iterator[tuple[str, Symbols]]:
+    """Ways in which names may equal one another, a number in play, or one; ('T == C', symbols).
 
-    The first one, '', is that all differ.
+    The first one, '', is that all differ. Of many names, all that `is_complete` allows; then up to two at a time.
+    With `products` a name may be as large as two other sizes together.
     """
     yield "", symbols
     names = list(symbols.sizes)
-    if not names or len(names) > MOST_NAMES:
-        return
     constants = sorted({1, *numbers} - {0})
-    for choice in itertools.product(*[range(len(constants) + index + 1) for index in range(len(names))]):
-        assigned: dict[str, int] = {}
-        equalities: list[str] = []
-        for index, (name, pick) in enumerate(zip(names, choice)):
-            if pick < len(constants):
-                assigned[name] = constants[pick]
-                equalities.append(f"{name} == {constants[pick]}")
-            elif pick < len(constants) + index:
-                other = names[pick - len(constants)]
-                assigned[name] = assigned[other]
-                equalities.append(f"{other} == {name}")
-            else:
-                assigned[name] = symbols.sizes[name]
-        if equalities:
-            yield " and ".join(equalities), Symbols(assigned)
+    most = len(names) if is_complete(symbols, numbers) else 2
+    for choice in itertools.product(*[range(-1, len(constants) + index) for index in range(len(names))]):
+        if 0 < len(names) - choice.count(-1) <= most:
+            yield _assigned(symbols, constants, choice)
+    if products:
+        for name in names:
+            others = [
+                *(other for other in symbols.sizes.items() if other[0] != name),
+                *((str(n), n) for n in constants),
+            ]
+            for (a, first), (b, second) in itertools.combinations_with_replacement(others, 2):
+                yield f"{name} == {a}*{b}", Symbols({**symbols.sizes, name: first * second})
 
 
-def settle(symbols: Symbols, numbers: Sequence[int], accepts: Callable[[Symbols], bool]) -> tuple[str, str]:
+def is_complete(symbols: Symbols, numbers: Sequence[int]) -> bool:
+    """Whether every way in which the names may coincide can be tried."""
+    constants = len({1, *numbers} - {0})
+    return math.prod(constants + index + 1 for index in range(len(symbols.sizes))) <= MOST_WAYS
+
+
+def _assigned(symbols: Symbols, constants: Sequence[int], choice: Sequence[int]) -> tuple[str, Symbols]:
+    """Each name is itself (-1), a constant, or one of the names before it."""
+    names = list(symbols.sizes)
+    assigned: dict[str, int] = {}
+    equalities: list[str] = []
+    for name, pick in zip(names, choice):
+        if pick < 0:
+            assigned[name] = symbols.sizes[name]
+        elif pick < len(constants):
+            assigned[name] = constants[pick]
+            equalities.append(f"{name} == {constants[pick]}")
+        else:
+            other = names[pick - len(constants)]
+            assigned[name] = assigned[other]
+            equalities.append(f"{other} == {name}")
+    return " and ".join(equalities), Symbols(assigned)
+
+
+def settle(
+    symbols: Symbols, numbers: Sequence[int], accepts: Callable[[Symbols], bool], products: bool = False
+) -> tuple[str, str]:
     """`accepts`, `rejects` or `unknown`, and for the last what it takes: 'only if T == C'."""
-    verdicts: dict[str, Any] = {text: accepts(way) for text, way in coincidences(symbols, numbers)}
-    if len(set(verdicts.values())) == 1:
-        return ("accepts" if verdicts[""] else "rejects"), ""
+    verdicts: dict[str, bool] = {text: accepts(way) for text, way in coincidences(symbols, numbers, products)}
     usual = verdicts[""]
     odd = [text for text, verdict in verdicts.items() if verdict != usual]
+    if not odd:
+        if is_complete(symbols, numbers):
+            return ("accepts" if usual else "rejects"), ""
+        return "unknown", f"{'accepts' if usual else 'rejects'} where the sizes differ; too many names to try all"
     alone = [text for text in odd if " and " not in text]
     if len(alone) > 1:
         return "unknown", f"depends on the size of {alone[0].partition(' ')[0]}"

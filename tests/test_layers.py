@@ -19,19 +19,22 @@ ROOT = Path(__file__).parent.parent / "shapecheck"
 # Packages count as one; inside of a package imports may not go in a circle.
 LAYERS = (
     # words that everything speaks
-    "__init__", "errors", "version", "yamls", "endings", "source", "shapes", "conditions", "messages", "specs",
-    "targets", "report", "wire", "spec_files",
+    "__init__", "errors", "version", "yamls", "endings", "source", "shapes", "plans", "specs", "functions", "conditions",
+    "messages", "targets", "callable_names", "report", "wire", "spec_files",
     # the rules, and what follows from them
-    "operations", "symbols", "rules", "keywords", "matching", "readings", "diagnosis", "drawing", "suggestions",
-    "pipeline", "check_pages", "pages",
+    "operations", "symbols", "rules", "narrowing", "keywords", "matching", "readings", "diagnosis", "drawing", "suggestions",
+    "pipeline", "check_pages", "pages", "rule_folders", "rule_cases",
     # torch: measured, asked, probed
-    "measure", "oracle", "calls", "samples", "reference", "verify", "torch_judge", "probe", "jobs",
+    "measure", "probe", "callables", "samples", "oracle", "calls", "reference", "verify", "torch_judge", "own_loss", "jobs",
     # processes
-    "worker", "forking", "processes", "workers",
+    "worker", "forking", "processes", "workers", "rule_runs",
     # what users touch
-    "render", "api", "runs", "cli", "__main__",
+    "render", "api", "rule_tests", "runs", "cli", "__main__",
 )  # fmt: skip
-TORCH = {"measure", "oracle", "calls", "samples", "reference", "verify", "torch_judge", "probe"}
+TORCH = {
+    "measure", "probe", "callables", "samples", "oracle", "calls", "reference", "verify", "torch_judge", "own_loss",
+    "rule_tests",
+}  # fmt: skip
 UPWARDS = {
     ("report", "render"),  # print(report) shows what the command line does
     ("worker", "forking"),  # where the system can fork, the worker hands over

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shapecheck.shapes import ROLES_OF, Bound, Pattern, Term, match, parse_pattern
+from shapecheck.plans import ROLES_OF, Bound, Patterns, match
+from shapecheck.shapes import Pattern, Term, parse_pattern
 
 NAMES = ("batch", "class", "where", "rows", "other", "a", "b_2")
 names = st.sampled_from(NAMES)
@@ -91,13 +92,15 @@ def test_the_number_of_axes_of_a_match_is_that_of_the_terms(pattern: Pattern, sh
             assert bound.ranks[term.name] == len(shape) - (len(pattern.terms) - 1)
 
 
-def _first(text: str, shape: tuple[int, ...], **known: dict[str, int]) -> Bound | None:
-    return next(match(parse_pattern(text), shape, **known), None)
-
-
-def _names(text: str, shape: tuple[int, ...], **known: dict[str, int]) -> tuple[str, ...] | None:
-    bound = _first(text, shape, **known)
+def _names(text: str, shape: tuple[int, ...]) -> tuple[str, ...] | None:
+    bound = next(match(parse_pattern(text), shape), None)
     return bound.names if bound else None
+
+
+def _together(**tensors: tuple[str, tuple[int, ...]]) -> dict[str, Bound] | None:
+    """The first way to read several tensors at once."""
+    patterns = Patterns({name: parse_pattern(text) for name, (text, _) in tensors.items()})
+    return next(patterns.read([tensors[name][1] for name in patterns]), None)
 
 
 @pytest.mark.parametrize(
@@ -124,23 +127,47 @@ def test_what_a_pattern_matches(text: str, shape: tuple[int, ...], names: tuple[
     assert _names(text, shape) == names
 
 
-def test_what_other_tensors_bound_is_kept() -> None:
-    assert _names("batch *where", (8, 3), sizes={"batch": 8, "where.0": 3}, ranks={"where": 1}) == ("batch", "where.0")
-    assert _names("batch *where", (8, 3), sizes={"batch": 7}) is None
-    assert _names("batch *where", (8, 3), ranks={"where": 2}) is None
+def test_equal_names_are_equal_sizes_across_tensors() -> None:
+    read = _together(a=("batch class *where", (8, 5, 3)), b=("batch *where", (8, 3)))
+    assert read is not None
+    assert read["b"].names == ("batch", "where.0")
+    assert _together(a=("batch class *where", (8, 5, 3)), b=("batch *where", (7, 3))) is None
+    assert _together(a=("batch class *where", (8, 5, 3)), b=("batch *where", (8, 4))) is None
+    assert _together(a=("batch class *where", (8, 5, 3)), b=("batch *where", (8,))) is None
 
 
 def test_a_product_takes_its_parts_from_other_tensors() -> None:
-    assert _names("(batch +where)", (24,), sizes={"batch": 8, "where.0": 3}, ranks={"where": 1}) == ("batch*where.0",)
-    assert _names("(batch +where)", (25,), sizes={"batch": 8, "where.0": 3}, ranks={"where": 1}) is None
+    read = _together(a=("(batch +where)", (24,)), b=("batch +where", (8, 3)))
+    assert read is not None
+    assert read["a"].names == ("batch*where.0",)
+    assert _together(a=("(batch +where)", (25,)), b=("batch +where", (8, 3))) is None
 
 
 def test_one_unknown_part_of_a_product_takes_the_rest() -> None:
-    bound = _first("(batch rows) class", (32, 5), sizes={"batch": 8})
-    assert bound is not None
-    assert bound.sizes["rows"] == 4
-    assert _first("(batch rows) class", (33, 5), sizes={"batch": 8}) is None
-    assert _first("(batch rows) class", (32, 5)) is None  # two unknown parts
+    read = _together(a=("(batch rows) class", (32, 5)), b=("batch", (8,)))
+    assert read is not None
+    assert read["a"].sizes["rows"] == 4
+    assert _together(a=("(batch rows) class", (33, 5)), b=("batch", (8,))) is None
+    assert _together(a=("(batch rows) class", (32, 5))) is None  # two unknown parts
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(patterns(), patterns(), shapes, shapes)
+def test_several_tensors_are_read_as_the_agreeing_pairs_of_readings(
+    first: Pattern, second: Pattern, shape: tuple[int, ...], other: tuple[int, ...]
+) -> None:
+    """Where no product is left to take apart, reading two at once is reading each, and keeping what agrees."""
+    if any(term.kind == "merged" for pattern in (first, second) for term in pattern.terms):
+        return
+    pairs = {
+        (a.names, b.names)
+        for a in match(first, shape)
+        for b in match(second, other)
+        if all(b.sizes.get(name, size) == size for name, size in a.sizes.items())
+        and all(b.ranks.get(name, count) == count for name, count in a.ranks.items())
+    }
+    together = Patterns({"a": first, "b": second})
+    assert {(read["a"].names, read["b"].names) for read in together.read((shape, other))} == pairs
 
 
 def test_any_order_finds_every_order_once() -> None:

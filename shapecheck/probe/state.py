@@ -104,7 +104,7 @@ def guarded(model: nn.Module) -> Iterator[Guard]:
     Flags are set one by one: a model's own `eval()` may do more (merge weights, print) than set them.
     """
     flags = [(module, module.training) for module in model.modules()]
-    with _surroundings():
+    with surroundings():
         guard = Guard(model)
         try:
             for module, _ in flags:
@@ -118,7 +118,7 @@ def guarded(model: nn.Module) -> Iterator[Guard]:
 
 
 @contextmanager
-def _surroundings() -> Iterator[None]:
+def surroundings() -> Iterator[None]:
     """Random numbers as they were; and attention by the plain path, as in training: the fast one cuts padding off."""
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)

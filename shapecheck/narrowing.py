@@ -1,0 +1,131 @@
+"""What of a rule file can still matter for calls alike in all but their sizes and values; so most calls need little of it.
+
+A condition that is decided by ranks, dtypes and keywords alone is decided once for all such calls. It is tried on an
+environment that knows these and raises for anything else, so what it gives without raising holds for every such call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shapecheck.conditions import compile_condition, names_in
+from shapecheck.plans import Patterns
+from shapecheck.rules import Loss, Requirement, Rule, Signature
+
+_ALIKE = ("rank", "dtype", "values", "python", "origin", "axes", "classes")
+MOST_KEPT = 4096  # kinds of calls remembered for each loss
+
+
+class _Undecided(Exception):
+    """A condition asked for something that calls of a kind do not have in common."""
+
+
+class _Partial:
+    """A tensor of which only what calls of a kind have in common is known."""
+
+    def __init__(self, facts: Any) -> None:
+        for name in _ALIKE:
+            setattr(self, name, getattr(facts, name))
+
+    def __getattr__(self, name: str) -> Any:
+        raise _Undecided(name)
+
+
+class _PartialEnvironment(dict[str, Any]):
+    def get(self, name: str, default: Any = None) -> Any:
+        if name not in self:
+            raise _Undecided(name)
+        return self[name]
+
+
+@dataclass(frozen=True, eq=False)
+class Narrowed:
+    """The requirements that may break, and the rules that may hold, in the order of the rule file.
+
+    `free_rules` are those of the `fact_rules` that may hold where nothing is broken.
+    """
+
+    requirements: tuple[Requirement, ...]
+    fact_rules: tuple[Rule, ...]
+    free_rules: tuple[Rule, ...]
+    shape_rules: tuple[Rule, ...]
+    asks_result: bool
+
+
+def kind_of(
+    loss: Loss, tensors: Mapping[str, Any], arguments: Mapping[str, Any], observed: Hashable, classes: int | None
+) -> Hashable:
+    """What calls alike have in common; None where it cannot be looked up by."""
+    keywords = () if arguments is loss.defaults else tuple([(name, _value(value)) for name, value in arguments.items()])
+    kind = (tuple([_alike(facts) for facts in tensors.values()]), keywords, observed, classes)
+    try:
+        hash(kind)
+    except TypeError:  # a list or a mapping among the keywords
+        return None
+    return kind
+
+
+def _alike(facts: Any) -> tuple[Any, ...]:
+    return (len(facts.shape), facts.dtype, facts.values, facts.python, facts.origin, facts.axes, facts.classes)
+
+
+def _value(value: Any) -> Any:
+    # True == 1 == 1.0, but not to a condition that asks for a number.
+    return (type(value), _alike(value)) if hasattr(value, "shape") else (type(value), value)
+
+
+def narrowed(
+    loss: Loss, kind: Hashable, tensors: Mapping[str, Any], arguments: Mapping[str, Any], known: Mapping[str, Any]
+) -> Narrowed:
+    """What can matter of a loss; `known` is what calls of the kind have in common besides tensors and keywords."""
+    key = (kind, known["form"])
+    found = loss.narrowed.get(key) if kind is not None else None
+    if found is None:
+        found = _narrow(loss, tensors, arguments, known)
+        if kind is not None:
+            if len(loss.narrowed) >= MOST_KEPT:
+                loss.narrowed.clear()
+            loss.narrowed[key] = found
+    return found
+
+
+def signatures_of(loss: Loss, tensors: Mapping[str, Any]) -> tuple[Signature, ...]:
+    """The forms of a contract that tensors of these ranks may take."""
+    ranks = tuple([len(facts.shape) for facts in tensors.values()])
+    key = (tuple(tensors), ranks)
+    found: tuple[Signature, ...] | None = loss.narrowed.get(key)
+    if found is None:
+        found = loss.narrowed[key] = tuple(s for s in loss.signatures if _reads(s.patterns, tensors))
+    return found
+
+
+def _reads(patterns: Patterns, tensors: Mapping[str, Any]) -> bool:
+    return all(name in tensors for name in patterns) and patterns.fit_ranks(
+        tuple(len(tensors[name].shape) for name in patterns)
+    )
+
+
+def _narrow(loss: Loss, tensors: Mapping[str, Any], arguments: Mapping[str, Any], known: Mapping[str, Any]) -> Narrowed:
+    env = _PartialEnvironment(known)
+    env.update({name: _Partial(facts) for name, facts in tensors.items()})
+    env.update({name: _Partial(v) if hasattr(v, "shape") else v for name, v in arguments.items()})
+    rules = [rule for rule in loss.rules if _may_be(rule.when, env, True)]
+    fact_rules = tuple(rule for rule in rules if not rule.found)
+    return Narrowed(
+        tuple(r for r in loss.requires if _may_be(r.where, env, True) and _may_be(r.that, env, False)),
+        fact_rules,
+        tuple(rule for rule in fact_rules if not rule.broken and rule.contract != "rejects"),
+        tuple(rule for rule in rules if any(_reads(way, tensors) for way in rule.found)),
+        any("result" in names_in(rule.when) for rule in fact_rules if rule.when),
+    )
+
+
+def _may_be(condition: str, env: Mapping[str, Any], wanted: bool) -> bool:
+    if not condition:
+        return wanted
+    try:
+        return compile_condition(condition)(env) is wanted
+    except _Undecided:
+        return True

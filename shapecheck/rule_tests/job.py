@@ -1,0 +1,57 @@
+"""What the worker does with one rule of a loss: its cases, its words, its explanation. A job and its answer are plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from shapecheck.errors import CheckError, Location
+from shapecheck.rule_cases import cases_of
+from shapecheck.rule_tests.checking import checked
+from shapecheck.rule_tests.explanations import OF_EXPLANATIONS
+from shapecheck.rule_tests.of_cases import OF_ALL, OF_FAILING
+from shapecheck.rule_tests.of_rules import OF_RULES, Ruled
+from shapecheck.rules import load_file
+
+Check = tuple[Location, str, Callable[[], Iterator[str]]]  # where it is told, of what, and the ways it is broken
+
+
+def run_job(job: dict[str, Any]) -> dict[str, Any]:
+    """`{"checks": how many, "failures": [[path, line, name, text], ...]}`."""
+    folders = tuple(map(Path, job["folders"]))
+    loss = load_file(Path(job["file"]), folders)
+    rule = next(rule for rule in loss.rules if rule.code == job["code"])
+    ruled = Ruled(loss, rule, [case for case in cases_of(loss) if case.code == rule.code])
+    losses = [loss, *(load_file(Path(file), folders) for file in job["own"] if file != job["file"])]
+    checks = [*_of_cases(ruled), *_of_rule(ruled)]
+    if job["explained"]:
+        checks += [
+            (rule.source, f"{rule.code} explain", lambda each=each: each(ruled, losses))  # type: ignore[misc]
+            for each in OF_EXPLANATIONS
+        ]
+    failures: dict[tuple[Any, ...], None] = {}  # one broken thing may break several checks in the same words
+    for place, name, check in checks:
+        failures.update(((place.path, place.line, name, text), None) for text in _broken(check))
+    return {"checks": len(checks), "failures": [list(failure) for failure in failures]}
+
+
+def _of_cases(ruled: Ruled) -> Iterator[Check]:
+    for case in ruled.cases:
+        for each in (*OF_ALL, *(OF_FAILING if case.fails else ())):
+            yield case.location, f"{case.code} {case.name}", lambda each=each, case=case: each(checked(case))
+
+
+def _of_rule(ruled: Ruled) -> Iterator[Check]:
+    for each in OF_RULES:
+        yield ruled.rule.source, ruled.rule.code, lambda each=each: each(ruled)
+
+
+def _broken(check: Callable[[], Iterator[str]]) -> list[str]:
+    """The ways in which it is broken; a call that cannot be checked, or raises in the user's loss, is one."""
+    try:
+        return list(check())
+    except CheckError as error:
+        return [f"cannot be checked: {error.message}" + (f" ({error.hint})" if error.hint else "")]
+    except Exception as error:
+        return [f"raises {type(error).__name__}: {error}"]
