@@ -113,7 +113,14 @@ def measured(rule: Loss, given: Mapping[str, Any]) -> dict[str, TensorSpec]:
             _require_tensor(str(name), value)
             values[known] = value
     shape = tuple(values[rule.output].shape) if rule.output in values else ()
-    return specs | {name: measure.tensor_facts(value, rule, name, shape) for name, value in values.items()}
+    specs |= {name: measure.tensor_facts(value, rule, name, shape) for name, value in values.items()}
+    target = values.get(rule.target)
+    told = measure.class_axis_told(target, rule) if target is not None and tuple(target.shape) == shape else None
+    if told is not None:
+        axes = tuple("class" if axis == told else "unknown" for axis in range(len(shape)))
+        specs[rule.output] = replace(specs[rule.output], axes=axes)
+        specs[rule.target] = replace(specs[rule.target], axes=axes, values="probabilities")
+    return specs
 
 
 def _require_model(model: Any) -> None:

@@ -417,6 +417,7 @@ def _facts_after(state: State, name: str, before: Named, after: Named) -> Facts:
 _VALUES_AFTER = {
     "argmax": "class-index",
     "log": "log-probabilities",
+    "softmax": "probabilities",
     "log_softmax": "log-probabilities",
     "exp": "probabilities",
     "sigmoid": "unit-interval",

@@ -56,9 +56,9 @@ def _compared(subject: Subject, cause: Diagnosis, after: State | None, symbols: 
     labels = [""] * len(shape)
     for name, facts in cause.before.tensors.items():
         axes = _axes(subject.tensors.get(name), facts.shape, facts.axes, cause.bounds.get(name), symbols)
-        for axis, (label, _) in enumerate(axes, len(shape) - len(axes)):
-            own = facts.shape[axis - len(shape)] == shape[axis]
-            if axis >= 0 and own and (not labels[axis] or labels[axis] == "unit"):
+        for axis, (label, size) in zip(range(len(shape) - len(axes), len(shape)), axes, strict=True):
+            own = axis >= 0 and symbols.name(shape[axis]) == size
+            if own and (not labels[axis] or labels[axis] == "unit"):
                 labels[axis] = label
     meant = result_shape(after.verdict) if after is not None else None
     note = f"{math.prod(shape)} pairs" + (f", {math.prod(meant)} intended" if meant is not None else "")

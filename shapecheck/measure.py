@@ -97,6 +97,16 @@ def tensor_facts(tensor: torch.Tensor, loss: Loss, name: str, output_shape: tupl
     )
 
 
+def class_axis_told(target: torch.Tensor, loss: Loss) -> int | None:
+    """The one axis along which a target of class probabilities sums to one, where the loss reads another as classes."""
+    read = class_axis_of(loss, tuple(target.shape))
+    if not loss.has_classes or read is None or not target.is_floating_point() or not 0 < target.numel() <= LARGEST:
+        return None
+    values = target.detach().double()
+    sums = [axis for axis in range(target.dim()) if target.shape[axis] > 1 and _ones(values.sum(axis), TOLERANCE)]
+    return sums[0] if bool((values >= 0).all()) and len(sums) == 1 and sums[0] != read else None
+
+
 def number_facts(value: Any) -> TensorSpec | None:
     """A Python number or list of whole numbers in a tensor's place; None for anything else."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):

@@ -470,10 +470,12 @@ def _elementwise(method: str) -> Operation:
     return apply
 
 
-def _log_softmax(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
-    axis = tensor.position(arguments[0])
-    call = Call("method", "log_softmax", (), (("dim", axis),))
-    return tensor.note("log_softmax", [axis], tensor), [call]
+def _normalise(method: str) -> Operation:
+    def apply(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
+        axis = tensor.position(arguments[0])
+        return tensor.note(method, [axis], tensor), [Call("method", method, (), (("dim", axis),))]
+
+    return apply
 
 
 def _like(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
@@ -604,5 +606,6 @@ OPERATIONS: Mapping[str, Operation] = {
     "log": _elementwise("log"),
     "exp": _elementwise("exp"),
     "sigmoid": _elementwise("sigmoid"),
-    "log_softmax": _log_softmax,
+    "softmax": _normalise("softmax"),
+    "log_softmax": _normalise("log_softmax"),
 }

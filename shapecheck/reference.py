@@ -96,7 +96,7 @@ def _single(name: str, tensors: Tensors, after: State, values: Mapping[str, Any]
         value = values[name]
         return value[place[0] : place[0] + 1] if isinstance(value, list) and place else value
     where, whole = _split(after, name, place)
-    element = _element(tensors[name], after.named[name], where, whole, attention)
+    element = _element(tensors[name], after.named[name], where, whole, attention, values[name].shape)
     return _part(element, name, after, values, whole, place).to(values[name].dtype)
 
 
@@ -135,9 +135,14 @@ def _along(after: State, values: Mapping[str, Any], place: Place) -> dict[str, t
 
 
 def _element(
-    original: torch.Tensor, named: Named, where: Mapping[int, int], whole: Sequence[int], attention: Any
+    original: torch.Tensor,
+    named: Named,
+    where: Mapping[int, int],
+    whole: Sequence[int],
+    attention: Any,
+    shape: Sequence[int],
 ) -> torch.Tensor:
-    """What stands at one place of the fixed tensor, looked up in the original one and reduced by hand."""
+    """What stands at one place of the fixed tensor, of that `shape`, looked up in the original and reduced by hand."""
     index: dict[Any, Any] = {}
     cut = {axes[0]: detail for operation, axes, detail in named.done if operation == "crop"}
     sizes = [cut[axis][1] if axis in cut else size for axis, size in enumerate(original.shape)]
@@ -146,7 +151,7 @@ def _element(
     kept = [axis for axis in whole if named.origins[axis] and isinstance(named.origins[axis][0], int)]
     for axis in kept:
         index[named.origins[axis][0]] = slice(None)
-    index.update({axis: index[axis] + first for axis, (first, _) in cut.items()})
+    index.update({axis: _later(index[axis], first, size) for axis, (first, size) in cut.items()})
     index.update({axes[0]: detail for operation, axes, detail in named.done if operation == "pick"})
     row = _row(named, index)
     position = index[row] if row is not None else None
@@ -164,16 +169,23 @@ def _element(
     if named.dtype in FLOATING and not value.is_floating_point() and not value.is_complex():
         value = value.float()  # a fix that calculates with bytes casts them first
     for operation, axes, detail in named.done:
-        value = _elementwise(operation, value, detail, _dim(axes, [named.origins[axis][0] for axis in kept]))
+        if operation == "one_hot":
+            value = _hot(value, parts, named, whole, shape)
+        else:
+            value = _elementwise(operation, value, detail, _dim(axes, [named.origins[axis][0] for axis in kept]))
     if position is not None:
         value = value[position]
-    value = _hot(value, parts, named, whole)
     return _with_ones(value, named, whole)
+
+
+def _later(place: Any, first: int, size: int) -> Any:
+    """A place in what a crop has kept, as one in the whole; an axis that is looked at whole stays the crop."""
+    return slice(first, first + size) if isinstance(place, slice) else place + first
 
 
 def _row(named: Named, index: Mapping[Any, Any]) -> int | None:
     """The original axis along which a softmax needs a whole row, though the loss looks at one place of it."""
-    axes = [consumed for operation, consumed, _ in named.done if operation == "log_softmax"]
+    axes = [consumed for operation, consumed, _ in named.done if operation in ("softmax", "log_softmax")]
     return next((axis[0] for axis in axes if len(axis) == 1 and isinstance(index.get(axis[0]), int)), None)
 
 
@@ -190,14 +202,15 @@ def _in_order(value: torch.Tensor, origins: list[int]) -> torch.Tensor:
     return value.permute([place[origin] for origin in origins])
 
 
-def _hot(value: torch.Tensor, parts: Mapping[Any, int], named: Named, whole: Sequence[int]) -> torch.Tensor:
+def _hot(
+    value: torch.Tensor, parts: Mapping[Any, int], named: Named, whole: Sequence[int], shape: Sequence[int]
+) -> torch.Tensor:
     """The one-hot row of an index, or its place in it."""
-    origins = [(axis, origin[0]) for axis, origin in enumerate(named.origins) if origin and _is_hot(origin[0])]
-    for axis, (_, size) in origins:
+    for axis in (axis for axis, origin in enumerate(named.origins) if origin and _is_hot(origin[0])):
         if axis in whole:
             place = list(whole).index(axis)
             behind = (1,) * (value.dim() - place)
-            return (torch.arange(size).view(-1, *behind) == value.unsqueeze(place)).float()
+            return (torch.arange(shape[axis]).view(-1, *behind) == value.unsqueeze(place)).float()
         return (value == next(iter(parts.values()))).float()
     return value
 
@@ -293,6 +306,8 @@ def _elementwise(operation: str, value: torch.Tensor, detail: Any, dim: int | No
         return torch.pow(torch.tensor(math.e).to(value.dtype), value)
     if operation == "sigmoid":
         return (1 + (-value).exp()).reciprocal()
+    if operation == "softmax":
+        return value.exp() / (value.exp().sum() if dim is None else value.exp().sum(dim, keepdim=True))
     if operation == "log_softmax":
         return value - (value.exp().sum() if dim is None else value.exp().sum(dim, keepdim=True)).log()
     return value

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from shapecheck.specs import Size, TensorSpec
@@ -110,15 +111,34 @@ def _assigned(symbols: Symbols, constants: Sequence[int], choice: Sequence[int])
 def settle(
     symbols: Symbols, numbers: Sequence[int], accepts: Callable[[Symbols], bool], products: bool = False
 ) -> tuple[str, str]:
-    """`accepts`, `rejects` or `unknown`, and for the last what it takes: 'only if T == C'."""
-    verdicts: dict[str, bool] = {text: accepts(way) for text, way in coincidences(symbols, numbers, products)}
-    usual = verdicts[""]
-    odd = [text for text, verdict in verdicts.items() if verdict != usual]
+    """`accepts`, `rejects` or `unknown`, and for the last what it takes: 'accepts only if T == C'."""
+    ways = [(text, way, accepts(way)) for text, way in coincidences(symbols, numbers, products)]
+    usual = ways[0][2]
+    odd = {text: way for text, way, verdict in ways if verdict != usual}
+    complete = is_complete(symbols, numbers)
     if not odd:
-        if is_complete(symbols, numbers):
+        if complete:
             return ("accepts" if usual else "rejects"), ""
-        return "unknown", f"{'accepts' if usual else 'rejects'} where the sizes differ; too many names to try all"
-    alone = [text for text in odd if " and " not in text]
-    if len(alone) > 1:
-        return "unknown", f"depends on the size of {alone[0].partition(' ')[0]}"
-    return "unknown", f"accepts {'unless' if usual else 'only if'} {min(odd, key=len)}"
+        return "unknown", f"{'accepts' if usual else 'rejects'} where all sizes differ"
+    condition = min(odd, key=len)
+    if complete and all(_holds(condition, way) for way in odd.values()):
+        return "unknown", f"accepts {'unless' if usual else 'only if'} {condition}"
+    return "unknown", f"depends on the {_sizes_in(condition)}"
+
+
+def _holds(condition: str, way: Symbols) -> bool:
+    """Whether 'T == C and N == 8' is so."""
+    sides = [equality.split(" == ") for equality in condition.split(" and ")]
+    return all(_number(left, way) == _number(right, way) for left, right in sides)
+
+
+def _number(side: str, way: Symbols) -> int:
+    """`8`, `C` or `A*B`."""
+    return math.prod(int(size) if size.isdigit() else way.sizes[size] for size in side.split("*"))
+
+
+def _sizes_in(condition: str) -> str:
+    """'T == C and N == 8' -> 'sizes of T, C and N'."""
+    words = re.split(r" and | == |\*", condition)
+    names = list(dict.fromkeys(word for word in words if not word.isdigit()))
+    return f"size of {names[0]}" if len(names) == 1 else f"sizes of {', '.join(names[:-1])} and {names[-1]}"
