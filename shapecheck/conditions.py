@@ -79,11 +79,20 @@ def from_python(name: str) -> str:
 @cache
 def compile_condition(text: str) -> Condition:
     """Compile one condition. Raises ValueError naming what is not part of the language."""
+    return _compile(parsed(text), text)
+
+
+def parsed(text: str) -> ast.expr:
+    """The syntax tree of a condition. Raises ValueError where it cannot be read."""
     try:
-        tree = ast.parse(to_python(text), mode="eval")
+        return ast.parse(to_python(text), mode="eval").body
     except SyntaxError as error:
         raise ValueError(f"condition {text!r}: {error.msg}") from None
-    return _compile(tree.body, text)
+
+
+def compiled(node: ast.expr) -> Condition:
+    """A part of a condition that has been compiled as a whole before."""
+    return _compile(node, "")
 
 
 @cache

@@ -130,7 +130,7 @@ def _completed(cause: Diagnosis) -> Iterator[Option]:
         after = _laid_out(_complete(option.step))
         key = (
             option.template.kind,
-            tuple(sorted(after.calls.items())),
+            tuple(sorted((name, calls) for name, calls in after.calls.items() if calls)),
             after.loss.name,
             tuple((name, str(value)) for name, value in after.new_arguments.items()),
         )
@@ -176,8 +176,10 @@ def _shape_cause(state: State) -> Diagnosis | None:
     others = ("rejects", "accepts") if state.advised else ("rejects",) if state.shapes_taken else ("accepts",)
     advice: Diagnosis | None = None
     contradicted: Diagnosis | None = None
-    for rule in state.verdict.possible.shape_rules:
-        if rule.code in state.applied or rule.contract in others:
+    for rule, early in state.verdict.possible.shape_rules:
+        if rule.contract in others or rule.code in state.applied:
+            continue
+        if early and not holds(rule.when, state.verdict.env):
             continue
         for cause in _readings(rule, state):
             steps = [option.step for option in cause.options if option.step and _reaches(option.step)]
@@ -230,7 +232,7 @@ def _reaches(state: State, depth: int = 2) -> bool:
         return True
     if not depth:
         return False
-    for rule in state.verdict.possible.shape_rules:
+    for rule, _ in state.verdict.possible.shape_rules:
         if rule.code not in state.applied and rule.contract != "accepts":
             for cause in _readings(rule, state):
                 steps = [option.step for option in cause.options if option.step and _lossless(state, option.step)]

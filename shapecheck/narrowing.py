@@ -6,11 +6,12 @@ environment that knows these and raises for anything else, so what it gives with
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shapecheck.conditions import compile_condition, names_in
+from shapecheck.conditions import compiled, names_in, parsed
 from shapecheck.plans import Patterns
 from shapecheck.rules import Loss, Requirement, Rule, Signature
 
@@ -50,7 +51,7 @@ class Narrowed:
     requirements: tuple[Requirement, ...]
     fact_rules: tuple[Rule, ...]
     free_rules: tuple[Rule, ...]
-    shape_rules: tuple[Rule, ...]
+    shape_rules: tuple[tuple[Rule, bool], ...]  # and whether its condition asks for nothing that its patterns name
     asks_result: bool
 
 
@@ -117,15 +118,27 @@ def _narrow(loss: Loss, tensors: Mapping[str, Any], arguments: Mapping[str, Any]
         tuple(r for r in loss.requires if _may_be(r.where, env, True) and _may_be(r.that, env, False)),
         fact_rules,
         tuple(rule for rule in fact_rules if not rule.broken and rule.contract != "rejects"),
-        tuple(rule for rule in rules if any(_reads(way, tensors) for way in rule.found)),
+        tuple(
+            (rule, bool(rule.when) and names_in(rule.when) <= {*env})
+            for rule in rules
+            if any(_reads(way, tensors) for way in rule.found)
+        ),
         any("result" in names_in(rule.when) for rule in fact_rules if rule.when),
     )
 
 
 def _may_be(condition: str, env: Mapping[str, Any], wanted: bool) -> bool:
-    if not condition:
-        return wanted
+    """Whether a condition may come out as wanted for some call of the kind; an empty one is true."""
+    return _may(parsed(condition), env, wanted) if condition else wanted
+
+
+def _may(node: ast.expr, env: Mapping[str, Any], wanted: bool) -> bool:
+    if isinstance(node, ast.BoolOp):
+        every = isinstance(node.op, ast.And) is wanted
+        return (all if every else any)(_may(part, env, wanted) for part in node.values)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        return _may(node.operand, env, not wanted)
     try:
-        return compile_condition(condition)(env) is wanted
+        return compiled(node)(env) is wanted
     except _Undecided:
         return True

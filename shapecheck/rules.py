@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from shapecheck import yamls
+from shapecheck import forms, yamls
 from shapecheck.conditions import compile_condition, names_in
 from shapecheck.errors import Location, UserError, did_you_mean
+from shapecheck.forms import BESIDE, FILLED_IN, AllOf, Like, OneOf, OnlyKeys, Written, written
 from shapecheck.messages import expressions
-from shapecheck.operations import parse_operations
+from shapecheck.operations import OPERATIONS, parse_operations
 from shapecheck.plans import Patterns
 from shapecheck.report import SEVERITIES
 from shapecheck.shapes import Pattern, parse_pattern
+from shapecheck.specs import DTYPES, INTENTS
 
 FIX_KINDS = (
     "permute", "transpose-target", "mean", "last-step", "attention", "max-pool", "flatten", "squeeze-target",
@@ -38,7 +40,31 @@ HEADINGS = {
     "safety": "Fix safety",
     "references": "References",
 }
-CODE = re.compile(r"SC\d{3}\Z")
+CODE = r"SC\d{3}"
+CONTRACTS = ("rejects", "accepts", "any")
+ARGUMENT_TYPES = ("bool", "int", "float", "str", "list", "dtype")
+PYTHON_TYPES = ("float", "int", "list")
+
+# How what the loader makes something of is written in a file; `forms.py` checks it, and tells editors.
+Dtype = Annotated[str, OneOf(DTYPES)]
+Code = Annotated[str, Like(CODE, "a code is SC and three digits")]
+APattern = Annotated[Pattern, Written(str | int)]
+APatternEach = Annotated[Patterns, Written(Mapping[str, str | int])]
+ArgumentType = Annotated[
+    str,
+    Like(
+        "|".join((*ARGUMENT_TYPES, r"\w+(\.\w+)+")), f"one of {', '.join(ARGUMENT_TYPES)}, or a class with its module"
+    ),
+]
+SCALAR = Pattern(())
+_NAMES = "|".join(OPERATIONS)
+Chain = Annotated[
+    str,
+    Like(
+        rf"\s*(?:{_NAMES})\([^()]*\)(?:\s*\.\s*(?:{_NAMES})\([^()]*\))*\s*",
+        f"a chain of operations, such as order(batch, class, *where).float(); allowed: {', '.join(OPERATIONS)}",
+    ),
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,17 +72,17 @@ class Operand:
     """A tensor of the loss; torch's own name for it is `alias` where ours is another.
 
     Where the user gives none it is of the shape `assume`, a pattern. `python` are the Python types torch takes in its
-    place, `holds` what values make sense in it (see `samples.py`): the tensors that fixes are run on hold such. With
-    `unchecked` torch takes class indices as they are and reads memory elsewhere for those that no class has: it is never
-    asked about such. What `follows` another is made beside it, by the same model: a fix of the other's shape is applied to
-    it too.
+    place, `holds` what values make sense in it (see `samples.py`): the tensors that fixes are run on hold such. Lengths of
+    what stands one after the other along an axis have that axis for `adds_up_to`. `unchecked` class indices torch takes as
+    they are and reads memory elsewhere for those that no class has: it is never asked about such.
     """
 
     alias: str = ""
-    dtype: str = ""
-    assume: Pattern | None = None
-    python: tuple[str, ...] = ()
+    dtype: Dtype = ""
+    assume: APattern | None = None
+    python: tuple[Annotated[str, OneOf(PYTHON_TYPES)], ...] = ()
     holds: str = ""
+    adds_up_to: str = ""
     unchecked: bool = False
     follows: str = ""
 
@@ -71,7 +97,7 @@ class Argument:
 
     default: Any = None
     tensor: bool = False
-    type: str = ""
+    type: ArgumentType = ""
     assume: str = ""
     per: str = ""
     holds: str = "positive"
@@ -85,14 +111,14 @@ class Signature:
     `doubtful` torch computes, but it may be another form that is meant.
     """
 
-    form: str
-    patterns: Patterns
-    result: Pattern | str
+    patterns: APatternEach = field(metadata=BESIDE)
+    form: str = "only"
+    result: Annotated[Pattern | str, Written(str | int)] = SCALAR
     where: str = ""
     meaning: str = ""
-    dtype: str = ""
+    dtype: Dtype = ""
     doubtful: bool = False
-    result_axes: dict[Any, Any] = field(default_factory=dict)  # see `matching.py`
+    result_axes: dict[Any, Any] = field(default_factory=dict, metadata=FILLED_IN)  # see `matching.py`
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,14 +142,14 @@ class FixTemplate:
     model with the observed call left out.
     """
 
-    kind: str
+    kind: Annotated[str, OneOf(FIX_KINDS)]
     title: str
-    apply: Mapping[str, str]
+    apply: Mapping[str, Chain] = field(default_factory=dict)
     code: str = ""
     loss: str = ""
     loss_args: Mapping[str, Any] | None = None
     when: str = ""
-    run: str = ""
+    run: Annotated[str, OneOf(("without",))] = ""
     applies_to: str = ""
 
 
@@ -134,16 +160,16 @@ class Rule:
     `says` are torch's own texts, with sizes that are examples.
     """
 
-    code: str
+    code: Code
     name: str
-    severity: str
+    severity: Annotated[str, OneOf(SEVERITIES)]
     message: str
     why: str
-    explain: Mapping[str, str]
-    source: Location
-    file: Path
-    contract: str = "rejects"
-    found: tuple[Patterns, ...] = ()
+    explain: Annotated[Mapping[str, str], AllOf(HEADINGS)]
+    source: Location = field(metadata=FILLED_IN)
+    file: Path = field(metadata=FILLED_IN)
+    contract: Annotated[str, OneOf(CONTRACTS)] = "rejects"
+    found: Annotated[tuple[Patterns, ...], Written(APatternEach | tuple[APatternEach, ...])] = ()
     when: str = ""
     broken: str = ""
     mark: Mapping[str, str] | None = None
@@ -177,7 +203,7 @@ class Loss:
     contiguous: tuple[int, ...] = ()  # ranks of the output whose backward refuses a view
     returns: str = ""
     folders: tuple[Path, ...] = ()
-    narrowed: dict[Any, Any] = field(default_factory=dict)  # see `narrowing.py`
+    narrowed: dict[Any, Any] = field(default_factory=dict, repr=False)  # see `narrowing.py`
 
     @cached_property
     def output(self) -> str:
@@ -355,15 +381,51 @@ def loss_files(folder: Path) -> list[Path]:
 
 
 def _top(path: Path) -> Mapping[str, Any]:
-    return _mapping(yamls.load_file(path, ours=_ours(path)), path, LOSS_KEYS)
+    return _document(path, LossFile)
 
 
-LOSS_KEYS = (
-    "loss", "call", "returns", "names", "family", "tensors", "arguments", "contract", "requires", "readings", "rules",
-    "contiguous",
-)  # fmt: skip
-SIGNATURE_KEYS = ("form", "result", "where", "meaning", "dtype", "doubtful")
-FAMILY_KEYS = ("family", "readings", "requires", "rules")
+def _document(path: Path, kind: type) -> Mapping[str, Any]:
+    """The mapping of a file; that of a user is checked throughout, ours are by the tests."""
+    document = yamls.load_file(path, shown_path(path), ours=_ours(path))
+    if not _ours(path):
+        forms.check(document, forms.form_of(kind), shown_path(path))
+    return _mapping(document, path, written(kind))
+
+
+Readings = Annotated[
+    Mapping[str, Mapping[str, str]],
+    Written(
+        Annotated[dict[str, Annotated[Mapping[str, str], AllOf(("target", "dtype", "meaning"))]], OnlyKeys(INTENTS)]
+    ),
+]
+
+
+@dataclass(frozen=True, eq=False)
+class LossFile:
+    """A rule file as it is written. `family` names files of rules that it shares with other losses."""
+
+    loss: str
+    call: str
+    contract: tuple[Signature, ...]
+    returns: str = ""
+    names: tuple[str, ...] = ()
+    family: str | tuple[str, ...] = ()
+    tensors: Mapping[str, Operand | None] | None = None
+    arguments: Mapping[str, Argument | None] | None = None
+    requires: tuple[Requirement, ...] = ()
+    readings: Readings = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+    contiguous: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class FamilyFile:
+    """A file of rules that several losses share, families/NAME.yaml."""
+
+    family: str
+    readings: Readings = field(default_factory=dict)
+    requires: tuple[Requirement, ...] = ()
+    rules: tuple[Rule, ...] = ()
 
 
 @cache
@@ -372,7 +434,8 @@ def _read_loss(path: Path, folders: tuple[Path, ...] = ()) -> Loss:
     families = [(file, _family(file)) for file in _family_files(top.get("family", ()), path)]
     tensors = _operands(top.get("tensors") or {"output": None, "target": None}, path)
     requires = [(item, file) for file, family in families for item in family.get("requires", ())]
-    rules = [(item, file) for file, family in families for item in family.get("rules", ())]
+    checked = [item for item, _ in requires] + list(top.get("requires", ()))
+    rules = [(item, file) for file, family in families for item in family.get("rules", ()) if _concerns(item, checked)]
     readings: Mapping[str, Any] = next((family["readings"] for _, family in families if family.get("readings")), {})
     return Loss(
         name=_required(top, "loss", path),
@@ -380,7 +443,7 @@ def _read_loss(path: Path, folders: tuple[Path, ...] = ()) -> Loss:
         names=tuple(top.get("names", ())),
         tensors=tensors,
         arguments={
-            key: Argument(**_checked(value or {}, _names(Argument), path))
+            key: Argument(**_checked(value or {}, written(Argument), path))
             for key, value in (top.get("arguments") or {}).items()
         },
         signatures=tuple(_signature(item, tensors, path) for item in _required(top, "contract", path)),
@@ -400,10 +463,16 @@ def _read_loss(path: Path, folders: tuple[Path, ...] = ()) -> Loss:
     )
 
 
+def _concerns(item: Any, requires: Iterable[Any]) -> bool:
+    """Whether a rule of a family is of this loss: not if it explains a requirement that the loss does not have."""
+    broken = item.get("broken") if isinstance(item, Mapping) else None
+    return not broken or any(isinstance(each, Mapping) and each.get("name") == broken for each in requires)
+
+
 def _operands(node: Any, path: Path) -> dict[str, Operand]:
     found = {}
     for name, item in node.items():
-        item = dict(_checked(item or {}, _names(Operand), path))
+        item = dict(_checked(item or {}, written(Operand), path))
         with _CitesPlace(_at(path, node)):
             item["assume"] = None if item.get("assume") is None else parse_pattern(str(item["assume"]))
             item["python"] = tuple(item.get("python", ()))
@@ -425,16 +494,16 @@ def _family_files(names: str | list[str], path: Path) -> Iterator[Path]:
 
 @cache
 def _family(file: Path) -> Mapping[str, Any]:
-    return _mapping(yamls.load_file(file, ours=_ours(file)), file, FAMILY_KEYS)
+    return _document(file, FamilyFile)
 
 
 def _signature(item: Any, tensors: Mapping[str, Operand], path: Path) -> Signature:
-    item = _mapping(item, path, (*tensors, *SIGNATURE_KEYS))
+    keys = written(Signature)
+    item = _mapping(item, path, (*tensors, *keys))
     with _CitesPlace(_at(path, item)):
-        facts = {name: item[name] for name in SIGNATURE_KEYS[2:] if name in item}
+        facts = {name: item[name] for name in keys if name in item and name != "result"}
         result = str(item.get("result", ""))
         return Signature(
-            form=item.get("form", "only"),
             patterns=_patterns({name: item.get(name, "") for name in tensors}),
             result=result[1:].strip() if result.startswith("=") else parse_pattern(result),
             **facts,
@@ -446,16 +515,16 @@ def _patterns(texts: Mapping[str, Any]) -> Patterns:
 
 
 def _requirement(item: Any, path: Path) -> Requirement:
-    item = _mapping(item, path, _names(Requirement))
+    item = _mapping(item, path, written(Requirement))
     with _CitesPlace(_at(path, item)):
         return Requirement(**item)
 
 
 def _rule(item: Any, tensors: Mapping[str, Operand], path: Path) -> Rule:
     place = _at(path, item)
-    item = dict(_mapping(item, path, [n for n in _names(Rule) if n not in ("source", "file")]))
+    item = dict(_mapping(item, path, written(Rule)))
     with _CitesPlace(place):
-        if not CODE.match(item.get("code", "")):
+        if not re.fullmatch(CODE, str(item.get("code", ""))):
             raise ValueError(f"a code is SC and three digits, not {item.get('code')!r}")
         if item.get("severity") not in SEVERITIES:
             raise ValueError(f"severity: {did_you_mean(str(item.get('severity')), SEVERITIES)}")
@@ -475,18 +544,13 @@ def _rule(item: Any, tensors: Mapping[str, Operand], path: Path) -> Rule:
 
 def _fix(item: Any, path: Path) -> FixTemplate:
     place = _at(path, item)
-    item = dict(_mapping(item, path, _names(FixTemplate)))
+    item = dict(_mapping(item, path, written(FixTemplate)))
     with _CitesPlace(place):
         if item.get("kind") not in FIX_KINDS:
             raise ValueError(
                 f"unknown kind of fix {item.get('kind')!r}; {did_you_mean(str(item.get('kind')), FIX_KINDS)}"
             )
-        item["apply"] = item.get("apply") or {}
         return FixTemplate(**item)
-
-
-def _names(kind: type) -> list[str]:
-    return [field.name for field in fields(kind)]
 
 
 def _at(path: Path, node: Any) -> Location:
