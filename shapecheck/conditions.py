@@ -166,7 +166,10 @@ def _call(node: ast.Call, text: str) -> Condition:
 
     def call(env: Mapping[str, Value]) -> Value:
         values = [argument(env) for argument in arguments]
-        return None if not lenient and None in values else function(*values)
+        try:
+            return None if not lenient and None in values else function(*values)
+        except (TypeError, AttributeError):  # a word where a tensor is due: neither true nor false
+            return None
 
     return call
 

@@ -139,6 +139,7 @@ def _may(node: ast.expr, env: Mapping[str, Any], wanted: bool) -> bool:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         return _may(node.operand, env, not wanted)
     try:
-        return compiled(node)(env) is wanted
+        value = compiled(node)(env)
     except _Undecided:
         return True
+    return value is not None and bool(value) is wanted
