@@ -6,12 +6,14 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shapecheck.callable_names import names_callable
 from shapecheck.errors import Location, UserError, did_you_mean
 from shapecheck.keywords import checked, tensor_name
 from shapecheck.report import Report
+from shapecheck.rule_folders import opened
 from shapecheck.rules import Loss, load_loss
 from shapecheck.spec_files import class_count
 from shapecheck.specs import InputRequest, Subject, TensorSpec, parse_input, parse_shape, parse_size
@@ -32,6 +34,7 @@ def check(
     target: Any = None,
     output: str | None = None,
     classes: int | None = None,
+    rules: Sequence[str | os.PathLike[str]] = (),
     **loss_args: Any,
 ) -> Report:
     """Check a module against a loss by a dummy forward pass; the module is left as it was.
@@ -39,12 +42,13 @@ def check(
     `input` and `target` are tensors (of which shape and dtype count), shapes such as (5, 97), or strings such as
     "N,1,T:float32"; several inputs are a list, or a mapping by name. `output` is the path of the part that goes to
     the loss, `classes` the number of classes of the data. `loss` is a name, or a function or module of your own, which
-    is run. Raises UserError for wrong arguments and ModelError where the model or the loss cannot be run.
+    is run; `rules` are folders of rule files besides ours. Raises UserError for wrong arguments and ModelError where the
+    model or the loss cannot be run.
     """
     from shapecheck.jobs import ModelCheck, check_model
 
     _require_model(model)
-    ours = _loss(loss, loss_args)
+    ours = _loss(loss, loss_args, opened(rules))
     asked = ModelCheck(
         loss=ours.name,
         loss_args=checked(ours.rule, _plain_arguments(ours.arguments)) if ours.rule else {},
@@ -52,6 +56,7 @@ def check(
         target=None if target is None else _target(target),
         output_path=output,
         classes=class_count(classes),
+        rules=ours.rule.folders if ours.rule else (),
     )
     result = check_model(model, asked, type(model).__name__, ours.own)
     return Report((replace(result, notes=(*ours.notes, *result.notes)),), __version__)
@@ -63,19 +68,20 @@ def check_tensors(
     loss: str | Callable[..., Any] = "cross_entropy",
     *,
     tensors: Mapping[str, torch.Tensor] | None = None,
+    rules: Sequence[str | os.PathLike[str]] = (),
     **loss_args: Any,
 ) -> Report:
     """Check real tensors, as at a breakpoint: shapes, dtypes and what can be measured of their values.
 
     `output` is torch's first argument and `target` its second; other losses take `tensors` by torch's own names.
-    `loss` is a name, or a function or module of your own, which is run. Raises UserError for tensors that are missing
-    or none.
+    `loss` is a name, or a function or module of your own, which is run; `rules` are folders of rule files besides ours.
+    Raises UserError for tensors that are missing or none.
     """
     from shapecheck import measure
     from shapecheck.pipeline import check as check_subject
     from shapecheck.torch_judge import TorchJudge
 
-    ours = _loss(loss, loss_args)
+    ours = _loss(loss, loss_args, opened(rules))
     if tensors is not None and not isinstance(tensors, Mapping):
         raise UserError(f"tensors is a {type(tensors).__name__}, not a mapping", 'write tensors={"output": output}')
     pairs = {"output": output, "target": target}
@@ -143,10 +149,10 @@ class _Loss:
     notes: tuple[str, ...] = ()
 
 
-def _loss(loss: Any, arguments: Mapping[str, Any]) -> _Loss:
+def _loss(loss: Any, arguments: Mapping[str, Any], folders: tuple[Path, ...]) -> _Loss:
     """By its name or itself; one of torch's that is passed as a function or module is that with rules."""
     if isinstance(loss, str) and not names_callable(loss):
-        rule = load_loss(loss)
+        rule = load_loss(loss, folders)
         return _Loss(rule.name, rule, arguments=arguments)
     if not isinstance(loss, str) and not callable(loss):
         raise UserError(
@@ -156,7 +162,7 @@ def _loss(loss: Any, arguments: Mapping[str, Any]) -> _Loss:
 
     found = load_own(loss, arguments) if isinstance(loss, str) else given_own(loss, arguments)
     if isinstance(found, TorchLoss):
-        rule = load_loss(found.name)
+        rule = load_loss(found.name, folders)
         return _Loss(rule.name, rule, arguments=found.arguments, notes=(found.note,) if isinstance(loss, str) else ())
     return _Loss(found.text, own=found)
 

@@ -50,19 +50,42 @@ def fixed(tensors: Tensors, after: State, start: State, attention: Any) -> dict[
 def _resized(name: str, facts: Facts, tensors: Tensors, start: State, after: State) -> Facts:
     """A keyword tensor for a small copy of the call: what was as long as an axis of the output is so again.
 
-    A vector `per` class goes by the class axis, anything else by the axis above which it stands.
+    A vector `per` class goes by the class axis of whichever tensor has it, anything else by the axis of the output above
+    which it stands.
     """
     own, small = start.tensors[start.loss.output].shape, tuple(tensors[start.loss.output].shape)
     argument = start.loss.arguments.get(name)
-    places = class_origins(after)
+    per = _axis_of(after, argument.per) if argument is not None and argument.per else _lined_up(name, facts, start, after)
     shape = []
     for axis, size in enumerate(facts.shape, len(own) - len(facts.shape)):
-        if argument is not None and argument.per and places:
-            place = places[0] if own[places[0]] == size else None
-        else:
-            place = axis if axis >= 0 and own[axis] == size else next((a for a, s in enumerate(own) if s == size), None)
+        if per is not None:
+            holder, origin = per
+            known = start.tensors[holder].shape[origin] == size
+            shape.append(tuple(tensors[holder].shape)[origin] if known else size)
+            continue
+        place = axis if axis >= 0 and own[axis] == size else next((a for a, s in enumerate(own) if s == size), None)
         shape.append(size if place is None or size == 1 else small[place])
     return Facts(tuple(shape), facts.dtype, facts.minimum, facts.maximum)
+
+
+def _lined_up(name: str, facts: Facts, start: State, after: State) -> tuple[str, int] | None:
+    """The axis of an unchanged output that the fix lines a vector up with, as in `pos_weight.view(-1, 1, 1)`."""
+    output, fixed_shape = after.loss.output, getattr(after.arguments.get(name), "shape", ())
+    if len(facts.shape) != 1 or len(fixed_shape) < 2 or after.calls.get(output):
+        return None
+    first = start.tensors[output].rank - len(fixed_shape)
+    places = [first + axis for axis, size in enumerate(fixed_shape) if size != 1]
+    return (output, places[0]) if len(places) == 1 else None
+
+
+def _axis_of(after: State, axis: str) -> tuple[str, int] | None:
+    """The tensor that holds an axis of the contract, and where it stands there before any fix."""
+    for name, bound in after.verdict.bounds.items():
+        origins = after.named[name].origins[bound.names.index(axis)] if axis in bound.names else ()
+        if len(origins) == 1 and isinstance(origins[0], int):
+            return name, origins[0]
+    places = class_origins(after)
+    return (after.loss.output, places[0]) if places else None
 
 
 def class_origins(after: State) -> list[int]:

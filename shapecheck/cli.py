@@ -221,9 +221,19 @@ def rules_test(
     from shapecheck import rule_runs
     from shapecheck.render import rule_tests as renderer
 
-    tested = rule_runs.test(folder, _seconds(timeout), jobs)
+    tested = rule_runs.run_folder(folder, _seconds(timeout), jobs)
     _write(renderer.render(tested, color=_color(no_color)))
     raise typer.Exit(EXIT_FINDINGS if any(loss.failures for loss in tested) else EXIT_CLEAN)
+
+
+@rules_app.command("schema")
+def rules_schema(
+    cases: Annotated[bool, typer.Option("--cases", help="Of the files of cases, LOSS.cases.yaml.")] = False,
+) -> None:
+    """Print the JSON Schema of rule files, by which an editor completes and checks them."""
+    from shapecheck import rule_schema
+
+    _write(rule_schema.text(cases))
 
 
 def _rendered(report: Report, format: Format, quiet: bool, verbose: bool, no_color: bool) -> str:

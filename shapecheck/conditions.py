@@ -182,11 +182,11 @@ def _subscript(node: ast.Subscript, text: str) -> Condition:
         if isinstance(bounds, ast.Slice):
             start, stop = (None if part is None else ast.literal_eval(part) for part in (bounds.lower, bounds.upper))
             cut = slice(start, stop)
-            return lambda env: None if (value := inner(env)) is None else value[cut]
+            return lambda env: value[cut] if isinstance(value := inner(env), (tuple, list)) else None
         index = ast.literal_eval(bounds)
     except ValueError:
         raise ValueError(f"condition {text!r}: an index is a whole number or a:b") from None
-    return lambda env: None if (value := inner(env)) is None else _at(value, index)
+    return lambda env: _at(value, index) if isinstance(value := inner(env), (tuple, list)) else None
 
 
 def _at(value: Value, index: int) -> Value:

@@ -23,7 +23,7 @@ ORIGINS = {
     "inferred": "measured",
     "assumed": "assumed",
 }
-_NAMES = {"one": "unit", "where": "position", "other": "position", "axis": "", "dims": "", "others": ""}
+_NAMES = {"one": "unit", "where": "position", "other": "position", "axis": ""}
 
 
 def rows(subject: Subject, symbols: Symbols, cause: Diagnosis, fixes: Sequence[Fix]) -> tuple[Row, ...]:
@@ -99,7 +99,7 @@ def _label(name: str) -> str:
     if "*" in name:
         return " x ".join(_label(part) for part in name.split("*"))
     stem = name.partition(".")[0]
-    return _NAMES.get(stem, stem)
+    return _NAMES.get(stem, "" if "." in name else stem)  # axis lists of other names say nothing to a reader
 
 
 def _note(subject: Subject, name: str, dtype: str | None) -> str:

@@ -114,6 +114,25 @@ def first(*values: Any) -> Any:
     return next((value for value in values if value is not None), None)
 
 
+def within(rows: Any, lengths: Any) -> tuple[float, ...] | None:
+    """The values of a padded batch that lie within the lengths of their rows; all values of a single row."""
+    values: tuple[float, ...] | None = rows.elements
+    ends, width = lengths.elements, rows.shape[-1] if rows.shape else 1
+    if values is None or len(rows.shape) < 2:
+        return values
+    if ends is None or len(ends) * width != len(values):
+        return None
+    return tuple([value for place, value in enumerate(values) if place % width < ends[place // width]])
+
+
+def smallest(values: Sequence[float]) -> float | None:
+    return min(values, default=None)
+
+
+def largest(values: Sequence[float]) -> float | None:
+    return max(values, default=None)
+
+
 def total(values: Sequence[int]) -> int:
     return sum(values)
 
@@ -129,5 +148,8 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "exceeds": exceeds,
     "first": first,
     "sum": total,
+    "min": smallest,
+    "max": largest,
+    "within": within,
 }
 LENIENT = ("broadcast", "broadcasts", "first")

@@ -180,7 +180,12 @@ def probed(model: nn.Module, loss: Loss | None, asked: ModelCheck) -> tuple[Subj
     from shapecheck.probe.probing import ProbeHints, probe
 
     target_shape = asked.target.shape if asked.target else None
-    hints = ProbeHints(classes=asked.classes, loss=loss.name if loss else None, target=target_shape)
+    hints = ProbeHints(
+        asked.classes,
+        loss.name if loss else None,
+        has_classes=loss is not None and loss.has_classes,
+        target=target_shape,
+    )
     seen = probe(model, asked.inputs, asked.output_path, hints)
     axes = seen.axes
     values = _values_of(seen.output, axes, loss) if loss else None

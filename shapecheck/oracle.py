@@ -61,13 +61,24 @@ def ask_tensors(loss: Loss, tensors: Tensors, arguments: Mapping[str, Any]) -> A
         try:
             value = call_loss(loss, {**tensors, loss.output: output}, arguments)
         except Exception as error:  # torch raises whatever it likes; the text is what the user will see
-            return Answer(False, f"{type(error).__name__}: {first_line(error)}")
+            said = f"{type(error).__name__}: {first_line(error)}"
+            forward = output.requires_grad and _runs(loss, {**tensors, loss.output: output.detach()}, arguments)
+            return Answer(True, backward_error=said) if forward else Answer(False, said)
         if value.requires_grad:
             try:
                 value.sum().backward()
             except Exception as error:
                 return Answer(True, backward_error=f"{type(error).__name__}: {first_line(error)}")
     return Answer(True)
+
+
+def _runs(loss: Loss, tensors: Tensors, arguments: Mapping[str, Any]) -> bool:
+    """Whether torch computes the loss where no gradient is asked for."""
+    try:
+        call_loss(loss, tensors, arguments)
+    except Exception:  # torch raises whatever it likes
+        return False
+    return True
 
 
 def first_line(error: Exception) -> str:

@@ -212,10 +212,9 @@ def _judged_alone(
 
     The causes of all readings become one finding each, with the fixes of every reading.
     """
-    if not judged:
-        return None, ()
-    clean = [(case, causes) for case, causes in judged if not causes]
-    if clean:
+    clean = any(case.state.verdict.accepts and not causes for case, causes in judged)
+    judged = [(case, causes) for case, causes in judged if causes]  # a refusal without a rule for it explains nothing
+    if clean or not judged:
         return None, ()
     all_shaped = all(any(cause.rule.found for cause in causes) for _, causes in judged)
     chosen = judged if all_shaped else [(c, causes) for c, causes in judged if not any(x.rule.found for x in causes)]

@@ -75,6 +75,10 @@ def _by_contract(loss: Loss, subject: Subject, symbols: Symbols) -> Iterator[Rea
             dtype = signature.dtype or loss.tensors[loss.target].dtype
             yield Reading("", signature.meaning, _assumed(pattern, names, dtype, symbols))
             return
+    first = loss.signatures[0]  # which no target makes fit
+    pattern = loss.tensors[loss.target].assume or first.patterns[loss.target]
+    dtype = first.dtype or loss.tensors[loss.target].dtype
+    yield Reading("", first.meaning, _assumed(pattern, names, dtype, symbols))
 
 
 def complete(loss: Loss, subject: Subject, symbols: Symbols) -> Subject:
@@ -88,11 +92,12 @@ def complete(loss: Loss, subject: Subject, symbols: Symbols) -> Subject:
     if loss.output in missing or any(loss.tensors[name].assume is None for name in missing):
         name = next(name for name in missing if name == loss.output or loss.tensors[name].assume is None)
         raise UserError(f"{loss.name} needs the tensor {name!r}", f"it takes: {', '.join(loss.tensors)}")
-    names = _known_sizes(loss, subject, symbols)
+    names, lacking = _known_sizes(loss, subject, symbols), _lacking(loss, subject, symbols)
     tensors = dict(subject.tensors)
     for name in missing:
         pattern = loss.tensors[name].assume
         assert pattern is not None
+        pattern = replace(pattern, terms=tuple([term for term in pattern.terms if term.name not in lacking]))
         tensors[name] = _assumed(pattern, names, loss.tensors[name].dtype, symbols)
     return replace(subject, tensors={name: tensors[name] for name in loss.tensors if name in tensors})
 
@@ -100,6 +105,14 @@ def complete(loss: Loss, subject: Subject, symbols: Symbols) -> Subject:
 def _reads(signature: Signature, loss: Loss, subject: Subject, symbols: Symbols) -> Bound | None:
     output = symbols.concrete(subject.tensors[loss.output])
     return next(match(signature.patterns[loss.output], facts(output).shape), None)
+
+
+def _lacking(loss: Loss, subject: Subject, symbols: Symbols) -> frozenset[str]:
+    """The axes that an output may have, but not this one: the batch of a single sample."""
+    plain = [signature for signature in loss.signatures if not signature.doubtful]
+    reading = next((s.patterns[loss.output] for s in plain if _reads(s, loss, subject, symbols)), None)
+    names = [signature.patterns[loss.output].names for signature in plain]
+    return frozenset() if reading is None else frozenset().union(*names) - reading.names
 
 
 def _known_sizes(loss: Loss, subject: Subject, symbols: Symbols) -> dict[str, int]:
@@ -111,9 +124,16 @@ def _known_sizes(loss: Loss, subject: Subject, symbols: Symbols) -> dict[str, in
             sizes = {**bound.sizes, **{f"*{name}": count for name, count in bound.ranks.items()}}
             break
     output = subject.tensors[loss.output]
+    if not sizes:  # no form fits: the axes of the first, from the last one on
+        terms = loss.signatures[0].patterns[loss.output].terms
+        behind = zip(reversed(terms), reversed(output.shape))
+        sizes = {term.name: symbols.number(size) for term, size in behind if term.kind == "axis"}
     for role, size in zip(output.axes or (), output.shape):
         if role in ROLES_OF and (output.axes or ()).count(role) == 1:
             sizes[role] = symbols.number(size)
+    positions = [size for role, size in zip(output.axes or (), output.shape) if role in _POSITIONS]
+    if len(positions) == sizes.get("*where") and "class" in (output.axes or ()):
+        sizes |= {f"where.{place}": symbols.number(size) for place, size in enumerate(positions)}
     return sizes
 
 

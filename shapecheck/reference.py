@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from shapecheck.calls import keywords, sizes_in
+from shapecheck.calls import keywords
 from shapecheck.diagnosis import State
 from shapecheck.matching import Facts, Verdict, judge, result_names, result_shape
 from shapecheck.operations import Named
@@ -103,13 +103,13 @@ def _single(name: str, tensors: Tensors, after: State, values: Mapping[str, Any]
 def _part(
     element: torch.Tensor, name: str, after: State, values: Mapping[str, Any], whole: Sequence[int], place: Place
 ) -> torch.Tensor:
-    """Of an axis that is a product, such as all labels of a batch in one row, the part that belongs to the place."""
-    index, sizes = dict(zip(result_names(after.verdict), place)), sizes_in(after, values)
-    for axis in reversed(whole):
-        parts = after.verdict.bounds[name].names[axis].split("*")
-        if len(parts) > 1 and parts[0] in index:
-            dim = whole.index(axis)
-            element = element.unflatten(dim, [sizes.get(part, -1) for part in parts]).select(dim, index[parts[0]])
+    """Of an axis that holds the parts of all samples one after the other, as their lengths say, the sample's own."""
+    names = after.verdict.bounds[name].names
+    for other, operand in after.loss.tensors.items():
+        if operand.adds_up_to in names and place:
+            lengths = [int(length) for length in torch.as_tensor(values[other]).reshape(-1)]
+            dim = whole.index(names.index(operand.adds_up_to))
+            element = element.narrow(dim, sum(lengths[: place[0]]), lengths[place[0]])
     return element
 
 

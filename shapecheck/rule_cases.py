@@ -14,18 +14,43 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from shapecheck import spec_files, yamls
-from shapecheck.errors import Location, UserError, did_you_mean
+from shapecheck import forms, spec_files, yamls
+from shapecheck.errors import Location, UserError
+from shapecheck.forms import Form, Is, OneOf
 from shapecheck.matching import bind, facts
-from shapecheck.rules import Loss, Signature, load_loss, shown_path
-from shapecheck.specs import FLOATING, Observation, Subject, TensorSpec
+from shapecheck.rules import CODE, Code, Loss, Signature, load_loss, shown_path
+from shapecheck.specs import FLOATING, INTENTS, ROLES, VALUES, Observation, Size, Subject, TensorSpec
 
 ENDING = ".cases.yaml"
+
+# What is known of the facts of a tensor beyond their names, which are those of a spec.
+_FACTS: Mapping[str, Any] = {
+    "shape": str | int | tuple[Size, ...],
+    "dtype": str,
+    "axes": str | tuple[Annotated[str, OneOf(ROLES)], ...],
+    "min": float,
+    "max": float,
+    "classes": int,
+    "values": Annotated[str, OneOf(VALUES)],
+}
+TENSOR: Form = {
+    "anyOf": [
+        {"type": ["string", "integer"], "description": "sizes, and a dtype: 8, 20, 5 : float32"},
+        {"type": "array", "items": {"type": ["integer", "string"]}},
+        {
+            "type": "object",
+            "properties": {key: forms.form_of(_FACTS.get(key, Any)) for key in spec_files.TENSOR_KEYS},
+            "required": ["shape"],
+            "additionalProperties": False,
+        },
+    ]
+}
+ATensor = Annotated[Any, Is(TENSOR)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +60,12 @@ class Call:
     `observed` is a call on the way to the output (softmax, sigmoid), as a probe of the model sees it.
     """
 
-    output: Any = None
-    target: Any = None
-    tensors: Mapping[str, Any] | None = None
+    output: ATensor = None
+    target: ATensor = None
+    tensors: Mapping[str, ATensor] | None = None
     loss_args: Mapping[str, Any] | None = None
     classes: int | None = None
-    intent: str | None = None
+    intent: Annotated[str, OneOf(INTENTS)] | None = None
     observed: str = ""
 
 
@@ -48,7 +73,7 @@ class Call:
 class Fail(Call):
     """A call with the finding; `also` lists the codes found besides, `fix` is the first fix: kind and code."""
 
-    also: tuple[str, ...] = ()
+    also: tuple[Code, ...] = ()
     fix: Mapping[str, str] | None = None
 
 
@@ -56,10 +81,30 @@ class Fail(Call):
 class Pass(Call):
     """A call without it: nothing at all is to be found, or what `gives` lists."""
 
-    gives: tuple[str, ...] = ()
+    gives: tuple[Code, ...] = ()
 
 
 KINDS = {"fail": Fail, "pass": Pass}
+
+
+@cache
+def form() -> Form:
+    """What may be written in a file of cases."""
+    calls = {
+        kind: {"type": ["object", "null"], "additionalProperties": forms.form_of(each)} for kind, each in KINDS.items()
+    }
+    like = {
+        "type": "object",
+        "properties": {"loss": {"type": "string"}},
+        "required": ["loss"],
+        "additionalProperties": False,
+    }
+    return {
+        "type": "object",
+        "properties": {"like": like},
+        "patternProperties": {f"^{CODE}$": {"type": "object", "properties": calls, "additionalProperties": False}},
+        "additionalProperties": False,
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,42 +168,28 @@ def cases_of(loss: Loss) -> tuple[Case, ...]:
     path = cases_file(loss)
     if not path.is_file():
         return ()
-    document = _mapping(yamls.load_file(path, shown_path(path)), path, None, "the cases of a loss")
-    own = [
-        case for code, kinds in document.items() if code != "like" for case in _of_rule(loss, str(code), kinds, path)
-    ]
+    document = yamls.load_file(path, shown_path(path))
+    forms.check(document, form(), shown_path(path))
+    own = [case for code, kinds in document.items() if code != "like" for case in _of_rule(loss, code, kinds, path)]
     if "like" not in document:
         return tuple(own)
     told = {(case.code, case.name) for case in own}
-    others = [case for case in cases_of(_model(document, loss, path)) if (case.code, case.name) not in told]
+    others = [case for case in cases_of(_model(document["like"], loss, path)) if (case.code, case.name) not in told]
     return (*own, *(replace(case, loss=loss) for case in others if _shared(case, loss)))
 
 
-def _model(document: Mapping[str, Any], loss: Loss, path: Path) -> Loss:
+def _model(like: Mapping[str, Any], loss: Loss, path: Path) -> Loss:
     """The loss whose cases hold for this one too."""
-    like = _mapping(document["like"], path, document, "`like`")
-    if list(like) != ["loss"] or like["loss"] in (loss.name, *loss.names):
-        raise UserError("`like` names no other loss", "write like: {loss: mse_loss}", location=_place(path, like))
-    return load_loss(str(like["loss"]), loss.folders)
+    if like["loss"] in (loss.name, *loss.names):
+        raise UserError("`like` names the loss itself", "write like: {loss: mse_loss}", location=_place(path, like))
+    return load_loss(like["loss"], loss.folders)
 
 
-def _of_rule(loss: Loss, code: str, kinds: Any, path: Path) -> Iterator[Case]:
-    kinds = _mapping(kinds, path, None, code)
-    _known(kinds, KINDS, path, code)
+def _of_rule(loss: Loss, code: str, kinds: Mapping[str, Any], path: Path) -> Iterator[Case]:
     for kind, calls in kinds.items():
-        for name, call in _mapping(calls or {}, path, kinds, f"`{kind}` of {code}").items():
-            where = f"{code} {name!r}"
-            call = _mapping(call, path, calls, where)
-            _known(call, [field.name for field in fields(KINDS[kind])], path, where)
+        for name, call in (calls or {}).items():
             place = _place(path, call)
-            yield Case(loss, code, str(name), _call(KINDS[kind], call, place), _tensors(call, place), place)
-
-
-def _call(kind: type[Fail] | type[Pass], call: Mapping[str, Any], place: Location) -> Fail | Pass:
-    for key, type_, due in (("also", list, "a list of codes"), ("gives", list, "a list of codes"), ("fix", dict, "kind: code"), ("loss_args", dict, "a mapping")):  # fmt: skip
-        if call.get(key) is not None and not isinstance(call[key], type_):
-            raise UserError(f"`{key}` is {call[key]!r}, not {due}", location=place)
-    return kind(**call)
+            yield Case(loss, code, str(name), KINDS[kind](**call), _tensors(call, place), place)
 
 
 def _tensors(call: Mapping[str, Any], place: Location) -> dict[str, TensorSpec]:
@@ -190,19 +221,6 @@ def _meant(signature: Signature, tensors: Mapping[str, TensorSpec]) -> bool:
             return False
     ones = {name: facts(replace(spec, shape=(1,) * len(spec.shape), axes=None)) for name, spec in tensors.items()}
     return any(True for _ in bind(signature.patterns, ones, use_roles=False))
-
-
-def _mapping(node: Any, path: Path, parent: Any, what: str) -> Mapping[str, Any]:
-    if not isinstance(node, Mapping):
-        raise UserError(f"{what}: a mapping is due here", location=_place(path, parent))
-    return node
-
-
-def _known(node: Mapping[str, Any], allowed: Any, path: Path, where: str) -> None:
-    for key in node:
-        if key not in allowed:
-            hint = did_you_mean(str(key), allowed)
-            raise UserError(f"unknown key {key!r} in {where}", hint, location=_place(path, node))
 
 
 def _place(path: Path, node: Any) -> Location:

@@ -36,7 +36,7 @@ class Tested:
     failures: tuple[Failure, ...]
 
 
-def test(folder: str, timeout: float, concurrency: int = 1) -> list[Tested]:
+def run_folder(folder: str, timeout: float, concurrency: int = 1) -> list[Tested]:
     """Every loss of a folder of rule files. Raises UserError for a folder or file that cannot be read."""
     with Workers() as workers:  # it imports torch while the files are read
         folders = opened([folder])

@@ -92,7 +92,7 @@ class Argument:
     """A keyword of the loss: its default, or how it follows from the tensors.
 
     `tensor` where a tensor is due, with one value for each size of the axis it is `per`; without, it goes with the
-    output element by element. `holds` as of an `Operand`.
+    output element by element. A number `per` an axis is the size of that axis. `holds` as of an `Operand`.
     """
 
     default: Any = None

@@ -36,6 +36,8 @@ def draw(kind: str, facts: Facts, generator: Generator, axis: int | None = None,
     if kind in _KINDS:
         values = _KINDS[kind](facts.shape, generator, -1 if axis is None else axis, max(classes, 1))
         values = values.to(torch.float64) if dtype == torch.float64 else values
+        if kind == "unit-interval" and not (dtype.is_floating_point or dtype.is_complex):
+            return values.round().to(dtype)
         return _cast(values, dtype)
     low = facts.minimum if facts.minimum is not None else min(0, facts.maximum or 0)
     tensor = torch.full(facts.shape, low).to(dtype)
@@ -45,12 +47,13 @@ def draw(kind: str, facts: Facts, generator: Generator, axis: int | None = None,
 
 
 def _cast(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Scores as whole numbers are rounded, so that something is left of them; as truth values, compared with 0."""
-    if dtype == torch.bool:
-        return values > 0
+    """Scores as whole numbers are rounded, so that something is left of them."""
     if values.is_floating_point() and not dtype.is_floating_point and not dtype.is_complex:
-        rounded = (values * 3).round()
-        return (rounded.abs() if dtype == torch.uint8 else rounded).to(dtype)
+        return (
+            (values * 3).round().abs().to(dtype)
+            if dtype in (torch.uint8, torch.bool)
+            else (values * 3).round().to(dtype)
+        )
     return values.to(dtype)
 
 
@@ -136,8 +139,7 @@ def fitting(
     if facts.values in ("logits", "probabilities", "log-probabilities", "unit-interval"):
         return draw(facts.values, facts, generator)
     if operand.holds and operand.holds not in _KINDS:
-        size = sizes.get(operand.holds)
-        return torch.full(facts.shape, size if size is not None else 1).to(dtype)
+        return _lengths(facts.shape, operand, sizes).to(dtype)
     if not dtype.is_floating_point:
         known = operand.holds in ("signs", "positive", "class-list")
         return draw(operand.holds if known else "", facts, generator)
@@ -207,12 +209,23 @@ def _small_sizes(names: Sequence[str], naming: Mapping[str, Bound]) -> dict[str,
     return sizes
 
 
-def full_size(start: State, naming: Mapping[str, Bound], sample: str) -> dict[str, Any] | None:
-    """The call's own sizes, unless they are too large to try."""
+def full_size(start: State, naming: Mapping[str, Bound], after: State, sample: str) -> dict[str, Any] | None:
+    """The call's own sizes, unless they are too large to try; labels for the classes that it has after the fix."""
     if start.tensors[start.loss.output].numel > LARGEST:
         return None
     sizes = {name: size for bound in naming.values() for name, size in bound.sizes.items()}
+    classes = after.verdict.env.get("class")
+    sizes = sizes if classes is None else {**sizes, "class": classes}
     return _sample(start, {name: t.shape for name, t in start.tensors.items()}, sizes, sample, naming)
+
+
+def _lengths(shape: Sequence[int], operand: Operand, sizes: Mapping[str, Any]) -> torch.Tensor:
+    """Each the size of the axis that they hold, or a share of the one that they add up to."""
+    size, total = sizes.get(operand.holds), sizes.get(operand.adds_up_to)
+    lengths = torch.full(tuple(shape), 1 if size is None else size)
+    if size is None and total is not None and lengths.numel():
+        lengths.fill_(total // lengths.numel()).view(-1)[0] += total % lengths.numel()
+    return lengths
 
 
 def _sample(
@@ -233,9 +246,7 @@ def _sample(
         resized = Facts(shapes[name], facts.dtype)
         operand = start.loss.tensors[name]
         if operand.holds and operand.holds not in _KINDS:
-            made[name] = torch.full(resized.shape, sizes.get(operand.holds, 1)).to(
-                getattr(torch, facts.dtype or "int64")
-            )
+            made[name] = _lengths(resized.shape, operand, sizes).to(getattr(torch, facts.dtype or "int64"))
         elif name == start.loss.output:
             made[name] = draw(_scores(facts, operand), resized, generator, axis)
         elif name == start.loss.target:

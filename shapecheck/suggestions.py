@@ -133,7 +133,17 @@ def _argument(after: State, name: str) -> str:
     facts = after.tensors.get(name) or after.arguments.get(name)
     if isinstance(facts, Facts):
         return code_of(after.calls.get(name, ()), name)
-    return repr(facts)
+    return _value(name, facts, after.loss.arguments[name].type)
+
+
+def _value(name: str, value: Any, kind: str) -> str:
+    """A keyword's value as people write it; an object that the user made goes by the keyword's own name."""
+    if kind == "dtype" and value is not None:
+        return f"torch.{value}"
+    if kind.startswith("torch.") and value is not None:
+        given = value.items() if isinstance(value, Mapping) else None
+        return name if given is None else f"{kind}({', '.join(f'{key}={item!r}' for key, item in given)})"
+    return repr(value)
 
 
 def _setup(case: Case, after: State) -> str:

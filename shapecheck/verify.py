@@ -55,7 +55,7 @@ def prove(causes: Sequence[Diagnosis], cause: Diagnosis, option: Option, output:
             proof = _check(small, start, after, cause, distinct=True)
             if not proof.executed:
                 return proof
-        own = full_size(start, naming, sample)
+        own = full_size(start, naming, after, sample)
         if own is not None:
             if output is not None and output.shape == own[start.loss.output].shape:
                 own[start.loss.output] = output
@@ -108,7 +108,7 @@ def _check(tensors: Tensors, start: State, after: State, cause: Diagnosis, disti
         leaf.requires_grad_(True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        _expect_advice()
+        expect_advice()
         values = fixed({**tensors, name: leaf}, after, start, attention)
         loss = reduced(after, values)
         if loss.requires_grad:
@@ -119,17 +119,16 @@ def _check(tensors: Tensors, start: State, after: State, cause: Diagnosis, disti
     shape = _result_sizes(after, values) if elements is None else elements.shape
     places = _places(shape)
     with warnings.catch_warnings():
-        _expect_advice()
+        expect_advice()
         by_hand = by_hand_at({**tensors, name: leaf.detach()}, after, values, attention, places).detach()
-    if elements is None:  # a loss without reduction is a mean
-        if math.prod(shape) > len(places):
-            return Proof(True, f"loss {float(loss.detach()):.4f}")
-        by_hand = by_hand.mean()[None]
+    if elements is None and math.prod(shape) > len(places):  # of a mean over so many nothing can be said by hand
+        return Proof(True, f"loss {float(loss.detach()):.4f}")
+    wanted = by_hand if elements is not None else by_hand.mean()[None]  # a loss without reduction is a mean
     found = _found(elements, loss, places).to(by_hand.dtype)
     rtol, atol = (1e-4, 1e-5) if by_hand.dtype in (torch.float32, torch.float64) else (2e-2, 2e-2)
-    if not torch.allclose(by_hand, found, rtol=rtol, atol=atol):
+    if not torch.allclose(wanted, found, rtol=rtol, atol=atol):
         return Proof(False, failure="the loss differs from the single losses computed by hand")
-    text = _proof_text(after, loss, by_hand, 1 if elements is None else elements.numel())
+    text = _proof_text(after, loss, by_hand, math.prod(shape))
     if leaf.requires_grad and not _gradient_reaches(leaf, after, values, by_hand):
         return Proof(False, failure="no gradient reaches part of the output")
     trap = _trap(cause, tensors, after, start, loss)
@@ -147,7 +146,7 @@ def _found(elements: torch.Tensor | None, loss: torch.Tensor, places: Sequence[t
     return loss.detach()[None] if elements is None else torch.stack([elements[place] for place in places])
 
 
-def _expect_advice() -> None:
+def expect_advice() -> None:
     """Torch's advice that goes with a right call too."""
     warnings.filterwarnings("ignore", message="reduction: 'mean' divides the total loss by both")
     warnings.filterwarnings("ignore", message="size_average and reduce args will be deprecated")
@@ -166,8 +165,10 @@ def _unfixed(tensors: Tensors, start: State, loss: torch.Tensor) -> str:
             value = float(reduced(start, fixed(tensors, start, start, None)).detach())
         except RuntimeError:
             return ""
-    digits = _digits(value, float(loss.detach()))
-    return f"; unfixed {value:.{digits}f}"
+    fixed_value = float(loss.detach())
+    if math.isclose(value, fixed_value, rel_tol=1e-6):
+        return ""  # the same number, said aloud
+    return f"; unfixed {value:.{_digits(value, fixed_value)}f}"
 
 
 def _places(shape: Sequence[int]) -> list[tuple[int, ...]]:

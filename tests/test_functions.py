@@ -74,6 +74,29 @@ def test_exceeds(first: dict[str, Any], second: dict[str, Any], answer: bool | N
     assert exceeds(Facts((2,), **first), Facts((2,), **second)) is answer
 
 
+PADDED = {
+    "rows": Facts((2, 3), elements=(1, 2, 9, 3, 9, 9)), "row": Facts((3,), elements=(1, 2, 9)), "bare": Facts((2, 3)),
+    "ends": Facts((2,), elements=(2, 1), python="list"), "one": Facts((1,), elements=(2,)), "any": Facts((2,)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text, value",
+    [
+        ("within(rows, ends)", (1, 2, 3)),
+        ("max(within(rows, ends))", 3),
+        ("min(within(rows, ends))", 1),
+        ("9 in within(rows, ends)", False),
+        ("within(row, any)", (1, 2, 9)),  # labels of all sequences in one row
+        ("within(rows, any)", None),
+        ("within(rows, one)", None),
+        ("max(within(bare, ends))", None),
+    ],
+)
+def test_within(text: str, value: Any) -> None:
+    assert compile_condition(text)(PADDED) == value
+
+
 ENV = {
     "output": Facts((4, 1), "float16"), "target": Facts((4,), "float32"), "weight": None, "var": Facts((), python="int"),
 }  # fmt: skip

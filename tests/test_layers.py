@@ -19,11 +19,11 @@ ROOT = Path(__file__).parent.parent / "shapecheck"
 # Packages count as one; inside of a package imports may not go in a circle.
 LAYERS = (
     # words that everything speaks
-    "__init__", "errors", "version", "yamls", "endings", "source", "shapes", "plans", "specs", "functions", "conditions",
+    "__init__", "errors", "version", "yamls", "endings", "source", "forms", "shapes", "plans", "specs", "functions", "conditions",
     "messages", "targets", "callable_names", "report", "wire", "spec_files",
     # the rules, and what follows from them
     "operations", "symbols", "rules", "narrowing", "keywords", "matching", "readings", "diagnosis", "drawing", "suggestions",
-    "pipeline", "check_pages", "pages", "rule_folders", "rule_cases",
+    "pipeline", "check_pages", "pages", "rule_folders", "rule_cases", "rule_schema",
     # torch: measured, asked, probed
     "measure", "probe", "callables", "samples", "oracle", "calls", "reference", "verify", "torch_judge", "own_loss", "jobs",
     # processes

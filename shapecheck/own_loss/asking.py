@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -63,7 +64,8 @@ class Answer:
     @property
     def finite(self) -> bool:
         parts = [part for part in (self.value, self.gradient) if part is not None]
-        return all(bool(torch.isfinite(part).all()) for part in parts)
+        wide = (part.to(torch.complex128 if part.is_complex() else torch.float64) for part in parts)
+        return all(bool(torch.isfinite(part).all()) for part in wide)
 
     @property
     def slip(self) -> bool:
@@ -180,9 +182,11 @@ def _tensor_in(returned: Any) -> Piece | None:
 
 
 def _differ(now: torch.Tensor, was: torch.Tensor) -> bool:
-    if now.shape != was.shape:
+    """Bit by bit: some dtypes can be compared in no other way, and nan is no change."""
+    if now.shape != was.shape or now.dtype != was.dtype:
         return True
-    return not (torch.equal(now, was) or torch.equal(torch.nan_to_num(now.detach()), torch.nan_to_num(was.detach())))
+    ours, theirs = (tensor.detach().contiguous().view(-1).view(torch.uint8) for tensor in (now, was))
+    return not torch.equal(ours, theirs)
 
 
 def _own_check(error: Exception) -> str:
@@ -192,10 +196,13 @@ def _own_check(error: Exception) -> str:
         trace = trace.tb_next
     if trace is None or places.distance(trace.tb_frame.f_code.co_filename):
         return ""
-    tree = source.parse(trace.tb_frame.f_code.co_filename)
+    return _check_at(trace.tb_frame.f_code.co_filename, trace.tb_lineno)
+
+
+@lru_cache(maxsize=256)
+def _check_at(path: str, line: int) -> str:
+    tree = source.parse(path)
     for node in ast.walk(tree) if tree else ():
-        if isinstance(node, (ast.Assert, ast.Raise)) and node.lineno <= trace.tb_lineno <= (
-            node.end_lineno or node.lineno
-        ):
+        if isinstance(node, (ast.Assert, ast.Raise)) and node.lineno <= line <= (node.end_lineno or node.lineno):
             return ast.unparse(node)
     return ""

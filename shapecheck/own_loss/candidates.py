@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from shapecheck.specs import FLOATING
+from shapecheck.specs import FLOATING, INTEGRAL
 
 UNIT = -1  # an axis of size one that the output does not have
 SCORES = ("class", "feature")
@@ -140,7 +140,7 @@ def described(
     """
     axes = _paired(tuple(shape), output, roles)
     left = [axis for axis in output.scores if axis not in axes]
-    one = Candidate(axes, tuple(shape), dtype, (), left[0] if left and dtype not in FLOATING else None)
+    one = Candidate(axes, tuple(shape), dtype, (), left[0] if left and dtype in INTEGRAL else None)
     kinds = _holds(one, output)
     said = {"multi-hot": "binary", "continuous": "numbers", "probabilities": "unit-interval", "logits": "numbers"}
     if holds is not None:

@@ -63,6 +63,7 @@ class _Outcome:
     layout: Layout
     contract: str
     values: str = ""
+    even: bool = False
 
 
 def check(question: Question) -> CheckResult:
@@ -91,6 +92,34 @@ def check(question: Question) -> CheckResult:
 
 
 def _outcome(asker: Asker, question: Question, scale: Scale) -> _Outcome:
+    """Once more with a sample less where there is an odd number of them: some losses take samples by twos."""
+    outcome = _of_values(asker, question, scale)
+    fewer = _even(question, scale) if outcome.findings else None
+    if fewer is None:
+        return outcome
+    again = _of_values(asker, fewer, Scale({}))
+    return outcome if again.findings else replace(again, even=True)
+
+
+def _even(question: Question, scale: Scale) -> Question | None:
+    """The question with one sample left out; None where their number is even, or the target is the user's own."""
+    output = scale.concrete(question.output)
+    form = layout(tuple(size for size in output.shape if isinstance(size, int)), output.axes)
+    batch = form.batch
+    if batch is None or question.real_target is not None or form.shape[batch] < 3 or form.shape[batch] % 2 == 0:
+        return None
+    target = None if question.target is None else scale.concrete(question.target)
+    if target is not None:
+        sizes = tuple(size for size in target.shape if isinstance(size, int))
+        axes = described(sizes, target.dtype or "float32", form, target.axes).axes
+        target = replace(target, shape=tuple(size - (axis == batch) for size, axis in zip(sizes, axes, strict=True)))
+    shape = tuple(size - (axis == batch) for axis, size in enumerate(form.shape))
+    real = question.real_output
+    shorter = real.narrow(batch, 0, shape[batch]).clone() if real is not None else None
+    return replace(question, output=replace(output, shape=shape), target=target, real_output=shorter)
+
+
+def _of_values(asker: Asker, question: Question, scale: Scale) -> _Outcome:
     """Where the values of the output are not known, those of the first range with which the loss works."""
     spec = scale.concrete(question.output)
     shape = tuple(size for size in spec.shape if isinstance(size, int))
@@ -180,9 +209,8 @@ def _given(asker: Asker, question: Question, spec: TensorSpec, form: Layout, out
     ]
     accepted = [each for each in tried if each.answer.accepts]
     if "class" not in form.roles:
-        accepted.sort(
-            key=lambda each: not each.call.one.floating
-        )  # nothing is known to be counted: numbers are likelier
+        # Nothing is known to be counted, so numbers are likelier.
+        accepted.sort(key=lambda each: not each.call.one.floating)
     return measured(asker, next(iter(accepted), tried[0]))
 
 
@@ -248,6 +276,8 @@ def _notes(asker: Asker, question: Question, outcome: _Outcome, scale: Scale) ->
         notes += _understood(loss, found, outcome.layout)
         done = "" if question.real_target is not None else "it was run forward and backward with made-up targets, and "
         notes.append(f"{loss.name} has no rule: {done}what its number means was not checked")
+    if outcome.even:
+        notes.append(f"{loss.name} takes samples by twos: it was tried with one less")
     if any(isinstance(size, int) and number < size for size, number in scale.numbers.items()):
         notes.append("tried with smaller sizes than those given")
     if asker.expired:

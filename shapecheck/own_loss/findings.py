@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from shapecheck.errors import Location
+import torch
+
 from shapecheck.own_loss.asking import Answer
 from shapecheck.own_loss.calling import OwnLoss
 from shapecheck.own_loss.candidates import Candidate, Layout, roles_of
@@ -18,6 +19,7 @@ from shapecheck.report import Finding, Fix, Row
 from shapecheck.specs import Size
 
 _LOOK_FOR = "look for argmax, round, a comparison, .item(), .detach() or numpy between the output and the value"
+_LOOK_FOR_NONE = "look for a log, a root, a division or a mean over nothing"
 _MOST_ROWS = 4
 
 
@@ -212,17 +214,10 @@ def _untouched(scene: Scene, untouched: Sequence[int], call: Call, rows: tuple[R
 
 def _not_finite(scene: Scene, tried: Tried, values: Sequence[tuple[str, str, Call]]) -> Finding:
     answer, name = tried.answer, scene.loss.name
-    value = float(answer.value.reshape(-1)[0]) if answer.value is not None and answer.value.numel() else math.nan
-    what = (
-        f"{name} is {value:g} with this output" if not math.isfinite(value) else f"the gradient of {name} is not finite"
-    )
-    low, high = float(tried.call.output.min()), float(tried.call.output.max())
-    why = f"the output goes from {low:.2f} to {high:.2f}"
-    why += (
-        "; the loss takes values of another range"
-        if values
-        else ": look for a log, a root, a division or a mean over nothing"
-    )
+    odd = [] if answer.value is None else [each for each in answer.value.flatten().tolist() if not _is_finite(each)]
+    what = f"{name} is {odd[0]} with this output" if odd else f"the gradient of {name} is not finite"
+    why = f"the output {_range(tried.call.output)}"
+    why += "; the loss takes values of another range" if values else f": {_LOOK_FOR_NONE}"
     fixes = tuple(
         Fix(kind, _VALUES[kind], "output", code, call=_call(scene, code, "target"), verified="contract",
             proof="run forward and backward: value and gradient are finite")
@@ -232,6 +227,17 @@ def _not_finite(scene: Scene, tried: Tried, values: Sequence[tuple[str, str, Cal
         "SC958", "loss-not-finite", "error", what, why=why, rows=scene.rows(tried.call.one),
         location=scene.loss.location, fixes=fixes,
     )  # fmt: skip
+
+
+def _is_finite(number: complex) -> bool:
+    return math.isfinite(number.real) and math.isfinite(number.imag)
+
+
+def _range(output: torch.Tensor) -> str:
+    if not output.numel() or output.is_complex():
+        return "is empty" if not output.numel() else "is complex"
+    wide = output.detach().double()
+    return f"goes from {float(wide.min()):.2f} to {float(wide.max()):.2f}"
 
 
 _VALUES = {
@@ -308,8 +314,3 @@ def _commonest(tried: Sequence[Tried]) -> Answer:
 
 def _shape(scene: Scene, shape: Iterable[int]) -> str:
     return "(" + ", ".join(str(scene.scale.size(size)) for size in shape) + ")"
-
-
-def place_of(answers: Iterable[Answer]) -> Location | None:
-    """The first line of the user's that any answer names."""
-    return next((answer.location for answer in answers if answer.location is not None), None)

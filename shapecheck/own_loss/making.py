@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -55,10 +56,7 @@ def class_count(one: Candidate, output: Layout, classes: int | None) -> int:
 
 def _balanced(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
     """Zeros and ones, as many of each as there can be, so that every label occurs twice in a small batch too."""
-    count = 1
-    for size in shape:
-        count *= size
-    return (torch.randperm(count, generator=generator) % 2).reshape(shape)
+    return (torch.randperm(math.prod(shape), generator=generator) % 2).reshape(shape)
 
 
 def _one_hot(one: Candidate, output: Layout, generator: torch.Generator) -> torch.Tensor:

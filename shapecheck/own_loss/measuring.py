@@ -6,6 +6,7 @@ another, labels that are shifted) is told apart from what is wrong.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ MORE_DRAWS = 20  # before it is said that a gradient never comes
 MOST_PLACES = 8
 NOISE = 1e-5  # of the largest gradient
 MOVED = 0.1  # of the largest change
+_FLOATING = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+_COUNTABLE = (*_FLOATING, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +39,7 @@ class Call:
 
     def redrawn(self, seed: int) -> torch.Tensor:
         """Another target of the same kind."""
-        return target_of(self.one, self.layout, self.holds, seed, self.classes)
+        return target_of(self.one, self.layout, self.holds, seed, self.classes).to(self.target.device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,10 +106,10 @@ def measure(asker: Asker, call: Call) -> Measured:
     answer = asker.ask(call.output, call.target, watch=True)
     if answer.error is not None or answer.value is None or not call.output.numel() or not call.target.numel():
         return Measured(answer, answer.meetings)
-    if not answer.finite or not call.output.is_floating_point():
+    if not answer.finite or call.output.dtype not in _FLOATING or call.target.dtype not in _COUNTABLE:
         return Measured(answer, answer.meetings)
     others = list(_redrawn(asker, call, range(1, DRAWS + 1), shuffled=False))
-    ignored = bool(others) and all(_same(answer, each) for each in others)
+    ignored = bool(others) and all(_same(answer, each) for each in others) and _deaf(asker, call, answer)
     drawn = [answer, *others, *_redrawn(asker, call, range(DRAWS), shuffled=True)]
     if all(_still(each) for each in drawn) or _untouched(drawn, call.layout):
         drawn += _redrawn(asker, call, range(DRAWS, DRAWS + MORE_DRAWS), shuffled=True)
@@ -128,6 +131,19 @@ def _redrawn(asker: Asker, call: Call, seeds: Iterable[int], shuffled: bool) -> 
         answer = asker.ask(output, target)
         if answer.error is None and answer.value is not None and answer.finite:
             yield answer
+
+
+def _deaf(asker: Asker, call: Call, base: Answer) -> bool:
+    """Whether no single place of the target matters either: a loss may depend on how many labels there are of a kind."""
+    axes = _place_axes(call)
+    changed = (_changed(call, dict(zip(axes, at))) for at in _chosen([call.layout.shape[axis] for axis in axes]))
+    return all(asker.expired or _same(base, asker.ask(call.output, target)) for target in changed)
+
+
+def _place_axes(call: Call) -> tuple[int, ...]:
+    """The output's axes, beside those of scores, that the target has too."""
+    paired = {axis for axis in call.one.axes if axis is not None and axis != UNIT and axis not in call.layout.scores}
+    return tuple(sorted(axis for axis in paired if call.layout.shape[axis] > 1))
 
 
 def _still(answer: Answer) -> bool:
@@ -158,7 +174,7 @@ def _normalised(asker: Asker, call: Call, base: Answer) -> tuple[int, ...]:
         if not base.normalises or size < 2 or asker.expired:
             continue
         shape = [1 if each == axis else other for each, other in enumerate(call.output.shape)]
-        shift = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(call.output.dtype)
+        shift = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(call.output)
         if _alike(base, asker.ask(call.output + shift, call.target)):
             found.append(axis)
     return tuple(found)
@@ -178,8 +194,7 @@ def _alike(one: Answer, other: Answer) -> bool:
 
 def _places(asker: Asker, call: Call, base: Answer) -> Places | None:
     """Changes one place of the target at a time, and looks where the gradient of the output moves."""
-    paired = {axis for axis in call.one.axes if axis is not None and axis != UNIT and axis not in call.layout.scores}
-    axes = tuple(sorted(axis for axis in paired if call.layout.shape[axis] > 1))
+    axes = _place_axes(call)
     if None in call.one.axes or base.gradient is None or not axes:
         return None
     moves: list[tuple[tuple[int, ...], torch.Tensor]] = []
@@ -196,10 +211,7 @@ def _places(asker: Asker, call: Call, base: Answer) -> Places | None:
 
 def _chosen(sizes: Sequence[int]) -> list[tuple[int, ...]]:
     """Up to `MOST_PLACES` places, all over the tensor."""
-    total = 1
-    for size in sizes:
-        total *= size
-    order = torch.randperm(total, generator=torch.Generator().manual_seed(0))[:MOST_PLACES]
+    order = torch.randperm(math.prod(sizes), generator=torch.Generator().manual_seed(0))[:MOST_PLACES]
     return [tuple(int(index) for index in torch.unravel_index(flat, tuple(sizes))) for flat in order]
 
 
@@ -210,21 +222,25 @@ def _changed(call: Call, place: dict[int, int]) -> torch.Tensor:
     if rows is not None:
         whole = tuple(slice(None) if each == rows else at for each, at in enumerate(index))
         row = target[whole]
-        target[whole] = row.roll(1) if row.unique().numel() > 1 else 1 - row
+        target[whole] = row.roll(1) if row.unique().numel() > 1 else _flipped(row)
         return target
     target[index] = _another(target[index], call)
     return target
 
 
 def _another(value: torch.Tensor, call: Call) -> torch.Tensor:
+    if value.dtype == torch.bool:
+        return ~value
     if call.holds == "signs":
         return -value
     if call.holds == "class-index":
         count = call.layout.shape[call.one.index] if call.one.index is not None else call.classes or 2
         return (value + 1) % max(count, 2)
-    if call.holds == "binary" and value.dtype != torch.bool:
-        return 1 - value
-    return ~value if value.dtype == torch.bool else value + 1 if call.holds == "numbers" else 1 - value
+    return value + 1 if call.holds == "numbers" else _flipped(value)
+
+
+def _flipped(value: torch.Tensor) -> torch.Tensor:
+    return ~value if value.dtype == torch.bool else 1 - value
 
 
 def _collapsed(change: torch.Tensor, axes: tuple[int, ...]) -> torch.Tensor:

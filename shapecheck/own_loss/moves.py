@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -43,8 +44,8 @@ def moves(call: Call) -> Iterator[Move]:
 
 
 def double_moves(call: Call) -> Iterator[Move]:
-    """The output permuted and the target handed over otherwise too."""
-    for first in _permutations(call):
+    """The output permuted, as is likely, and the target handed over otherwise too."""
+    for first in itertools.islice(_permutations(call), 4):
         for second in _target_moves(first.call):
             yield replace(first, call=second.call, target_code=second.code, title=f"{first.title}, and {second.title}")
 
@@ -55,7 +56,7 @@ def _output_units(call: Call) -> Iterator[Move]:
         rest = tuple(each for each in range(len(layout.shape)) if each != axis)
         code = f"output.squeeze({_last(axis, len(layout.shape))})"
         yield Move("squeeze-output", "drop the axis of size one", "output", code, _rearranged(call, rest))
-    for axis in (1, len(layout.shape)):
+    for axis in dict.fromkeys((min(1, len(layout.shape)), len(layout.shape))):
         order = (*range(axis), UNIT, *range(axis, len(layout.shape)))
         code = f"output.unsqueeze({_signed(axis, len(layout.shape) + 1)})"
         yield Move("unsqueeze-output", "give the output an axis of size one", "output", code, _rearranged(call, order))
@@ -91,7 +92,7 @@ def _rearranged(call: Call, order: tuple[int, ...]) -> Call:
     kept = [axis for axis in order if axis != UNIT]
     dropped = [axis for axis in range(call.output.dim()) if axis not in kept]
     output = call.output.squeeze(dropped) if dropped else call.output
-    output = output.permute([sorted(kept).index(axis) for axis in kept])
+    output = output.permute([sorted(kept).index(axis) for axis in kept]) if kept else output
     for place, axis in enumerate(order):
         if axis == UNIT:
             output = output.unsqueeze(place)
@@ -117,7 +118,7 @@ def _target_moves(call: Call) -> Iterator[Move]:
         for axis in (axis for axis, size in enumerate(one.shape) if size == 1):
             code = f"target.squeeze({_last(axis, rank)}){after}"
             yield _squeezed("squeeze-target", "drop the target's axis of size one", code, step, axis)
-        for axis in dict.fromkeys((1, rank)):
+        for axis in dict.fromkeys((min(1, rank), rank)):
             code = f"target.unsqueeze({_signed(axis, rank + 1)}){after}"
             yield _unsqueezed("unsqueeze-target", "give the target an axis of size one", code, step, axis)
     yield from _transposed(call)

@@ -52,7 +52,8 @@ def try_target(asker: Asker, output: torch.Tensor, layout: Layout, one: Candidat
 def _tried(
     asker: Asker, output: torch.Tensor, layout: Layout, one: Candidate, holds: str, classes: int | None
 ) -> Tried:
-    call = Call(output, layout, target_of(one, layout, holds, 0, classes), one, holds, classes)
+    target = target_of(one, layout, holds, 0, classes).to(output.device)
+    call = Call(output, layout, target, one, holds, classes)
     return Tried(call, asker.ask(output, call.target))
 
 
@@ -165,7 +166,8 @@ def _mend(asker: Asker, move: Move) -> Mended | None:
     if not _works(answer) or (answer.value is not None and answer.value.numel() != 1):
         return None
     found = measure(asker, move.call)
-    if not found.sound or found.stretched is not None or not _in_place(found) or misplaced(found, move.call.layout):
+    straight = misplaced(found, move.call.layout) is None and found.stretched is None
+    if not found.sound or not straight or not _in_place(found, move.before is not None):
         return None
     return Mended(move, found, _trap(asker, move, found))
 
@@ -177,9 +179,14 @@ def misplaced(found: Measured, form: Layout) -> int | None:
     return next((axis for axis in found.normalised if form.roles[axis] in POSITIONS), None)
 
 
-def _in_place(found: Measured) -> bool:
-    """Where the gradient moved when the target was changed, it moved most at that very place."""
-    return found.places is None or found.places.most == found.places.tried
+def _in_place(found: Measured, permuted: bool) -> bool:
+    """Where the gradient moved when the target was changed, it moved most at that very place.
+
+    A permutation of which nothing moved has nothing to speak for it.
+    """
+    if found.places is None or not found.places.tried:
+        return not permuted
+    return found.places.most == found.places.tried
 
 
 def proved(each: Mended) -> bool:
@@ -201,6 +208,8 @@ def _trap(asker: Asker, move: Move, found: Measured) -> str:
 
 def working_values(asker: Asker, call: Call) -> Iterator[tuple[str, str, Call]]:
     """(kind, expression, call): values of the output in another range, for which the loss is finite."""
+    if not call.output.is_floating_point() or not call.output.numel():
+        return
     axis = next(iter(call.layout.scores), None)
     ways: list[tuple[str, str, torch.Tensor]] = []
     if axis is not None:

@@ -71,16 +71,16 @@ def evidence_of(
     model: nn.Module,
     output: torch.Tensor,
     arrivals: Sequence[Arrival],
-    loss: str | None,
+    has_classes: bool,
     classes: int | None,
 ) -> Evidence:
-    """`arrivals` are those of the run that made `output`."""
+    """`arrivals` are those of the run that made `output`; `has_classes` is of the loss."""
     leaves = (arrival.leaf for arrival in reversed(arrivals))
     last = next((leaf for leaf in leaves if out_width(leaf) in output.shape), None)
     width = out_width(last) if last is not None else None
     series = last is not None and convolution_rank(last) == 1
     sequential = any(isinstance(m, (*RECURRENT, *CELLS, *ATTENTIVE)) for m in model.modules())
-    return Evidence(classes, loss in LOSSES_WITH_CLASSES, width, series, sequential)
+    return Evidence(classes, has_classes, width, series, sequential)
 
 
 def relabel_unnamed(call: Call, free: list[Free]) -> list[Free]:

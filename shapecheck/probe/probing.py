@@ -18,7 +18,7 @@ from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from shapecheck.errors import ModelError
 from shapecheck.probe.asking import Asked, asked_for, declared, labelled, requested_proposals
-from shapecheck.probe.axes import Named, evidence_of, name_axes
+from shapecheck.probe.axes import LOSSES_WITH_CLASSES, Named, evidence_of, name_axes
 from shapecheck.probe.candidates import parameters_of
 from shapecheck.probe.feeding import Argument, Call, feed, main_index
 from shapecheck.probe.leaves import Recorder, describe, leaves_of, watched
@@ -44,6 +44,7 @@ class ProbeHints:
 
     classes: int | None = None
     loss: str | None = None
+    has_classes: bool = False  # of the loss, where its name alone does not tell
     target: tuple[Size, ...] | None = None
     budget_seconds: float = 20.0
 
@@ -105,7 +106,8 @@ def probe(model: nn.Module, requests: Sequence[InputRequest], output_path: str |
         recorder.checking = False
         runner.deadline += hints.budget_seconds / 2
         piece = _picked(model, found.trial, output_path)
-        evidence = evidence_of(model, piece.tensor, found.trial.arrivals, hints.loss, hints.classes)
+        scores = hints.has_classes or hints.loss in LOSSES_WITH_CLASSES
+        evidence = evidence_of(model, piece.tensor, found.trial.arrivals, scores, hints.classes)
         call = labelled(found.trial.call, found.trial.arrivals)
         named = name_axes(runner, call, piece.path, piece.tensor, found.trial.arrivals, evidence, sizes, found.keeps)
         final = _final(runner, named.call, piece)

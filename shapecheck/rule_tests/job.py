@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from shapecheck.errors import CheckError, Location
-from shapecheck.rule_cases import cases_of
-from shapecheck.rule_tests.checking import checked
+from shapecheck.rule_cases import Case, cases_of
+from shapecheck.rule_tests.checking import Checked, checked
 from shapecheck.rule_tests.explanations import OF_EXPLANATIONS
 from shapecheck.rule_tests.of_cases import OF_ALL, OF_FAILING
 from shapecheck.rule_tests.of_rules import OF_RULES, Ruled
@@ -26,10 +27,7 @@ def run_job(job: dict[str, Any]) -> dict[str, Any]:
     losses = [loss, *(load_file(Path(file), folders) for file in job["own"] if file != job["file"])]
     checks = [*_of_cases(ruled), *_of_rule(ruled)]
     if job["explained"]:
-        checks += [
-            (rule.source, f"{rule.code} explain", lambda each=each: each(ruled, losses))  # type: ignore[misc]
-            for each in OF_EXPLANATIONS
-        ]
+        checks += [(rule.source, f"{rule.code} explain", partial(each, ruled, losses)) for each in OF_EXPLANATIONS]
     failures: dict[tuple[Any, ...], None] = {}  # one broken thing may break several checks in the same words
     for place, name, check in checks:
         failures.update(((place.path, place.line, name, text), None) for text in _broken(check))
@@ -39,12 +37,16 @@ def run_job(job: dict[str, Any]) -> dict[str, Any]:
 def _of_cases(ruled: Ruled) -> Iterator[Check]:
     for case in ruled.cases:
         for each in (*OF_ALL, *(OF_FAILING if case.fails else ())):
-            yield case.location, f"{case.code} {case.name}", lambda each=each, case=case: each(checked(case))
+            yield case.location, f"{case.code} {case.name}", partial(_on, each, case)
+
+
+def _on(invariant: Callable[[Checked], Iterator[str]], case: Case) -> Iterator[str]:
+    return invariant(checked(case))
 
 
 def _of_rule(ruled: Ruled) -> Iterator[Check]:
     for each in OF_RULES:
-        yield ruled.rule.source, ruled.rule.code, lambda each=each: each(ruled)
+        yield ruled.rule.source, ruled.rule.code, partial(each, ruled)
 
 
 def _broken(check: Callable[[], Iterator[str]]) -> list[str]:

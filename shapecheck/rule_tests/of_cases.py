@@ -6,6 +6,7 @@ Each function yields the ways in which it is broken, nothing where it holds.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +21,7 @@ from shapecheck.matching import Facts
 from shapecheck.report import Fix
 from shapecheck.rule_tests.checking import Checked, Proved
 from shapecheck.samples import full_size
-from shapecheck.verify import NO_REFERENCE
+from shapecheck.verify import NO_REFERENCE, expect_advice
 
 DISAGREEMENT = "SC909"
 
@@ -95,7 +96,9 @@ def the_code_shown_is_the_code_that_was_run(seen: Checked) -> Iterator[str]:
     for fix, proved in _proved(seen):
         if fix.verified == "executed":
             tensors = _tensors(proved)
-            shown, run = _shown(fix, proved, tensors), _run(proved, tensors)
+            with warnings.catch_warnings():
+                expect_advice()
+                shown, run = _shown(fix, proved, tensors), _run(proved, tensors)
             if shown.shape != run.shape or not torch.allclose(shown, run):
                 yield f"{fix.call} gives {shown}, the calls that were run {run}"
 
@@ -123,7 +126,7 @@ def _tensors(proved: Proved) -> dict[str, Any]:
     """The call's tensors before the fix, of its own sizes, and its keyword tensors."""
     before = proved.start
     sample = next((c.rule.sample for c in (proved.cause, *proved.causes) if c.rule.sample), "")
-    tensors = full_size(before, proved.causes[0].bounds, sample)
+    tensors = full_size(before, proved.causes[0].bounds, proved.after, sample)
     assert tensors is not None, "a case is small"
     facts = {name: value for name, value in before.arguments.items() if isinstance(value, Facts)}
     return {**tensors, **{name: oracle.weights(value) for name, value in facts.items()}}
