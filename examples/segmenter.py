@@ -1,4 +1,7 @@
-"""A small network for segmentation that scores every pixel by a linear layer, and so has its classes last."""
+"""A small network for segmentation that scores every pixel by a linear layer, and so has its classes last.
+
+shapecheck examples/segmenter.py:Net --loss dice_loss --rules examples/rules
+"""
 
 from torch import Tensor, nn
 

@@ -55,9 +55,16 @@ def load(text: str, folder: Path | None = None) -> Loaded:
         if error.hint and "it has " in error.hint and target.path is not None:
             error.hint = _offered(target.name or "", target.path)
         raise
+    found = _uncompiled(found)
     if not callable(found):
         raise _not_a_loss(f"{target.name} is {_kind(found)}, which cannot be called", location, target.path)
     return Loaded(found, target.name or text, location)
+
+
+def _uncompiled(found: Any) -> Any:
+    """What `torch.compile` was given: compiling takes longer than a check."""
+    inner = getattr(found, "_torchdynamo_orig_callable", None)
+    return inner if inner is not None else getattr(found, "_orig_mod", found)
 
 
 def built(loaded: Loaded, arguments: Mapping[str, Any]) -> tuple[Callable[..., Any], dict[str, Any]]:

@@ -55,7 +55,9 @@ def _resized(name: str, facts: Facts, tensors: Tensors, start: State, after: Sta
     """
     own, small = start.tensors[start.loss.output].shape, tuple(tensors[start.loss.output].shape)
     argument = start.loss.arguments.get(name)
-    per = _axis_of(after, argument.per) if argument is not None and argument.per else _lined_up(name, facts, start, after)
+    per = (
+        _axis_of(after, argument.per) if argument is not None and argument.per else _lined_up(name, facts, start, after)
+    )
     shape = []
     for axis, size in enumerate(facts.shape, len(own) - len(facts.shape)):
         if per is not None:

@@ -274,7 +274,9 @@ def _due(rule: Rule, verdict: Verdict, broken: set[str]) -> bool:
 
 def _environment(state: State, bounds: Mapping[str, Bound], verdict: Verdict) -> dict[str, Any]:
     kept = {name: verdict.env[name] for name in ("form", "loss", "reduces", "observed", "classes")}
-    env = environment(state.tensors, state.arguments, bounds, {**kept, "result": result_shape(verdict)})
+    env = environment(
+        state.tensors, state.arguments, bounds, {**kept, "result": result_shape(verdict), "forms": state.loss.forms}
+    )
     output = bounds.get(state.loss.output)
     if output is not None:
         where = [axis for axis, name in enumerate(output.names) if name.startswith("where")]

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from shapecheck.matching import Facts, judge
+from shapecheck.plans import match
 from shapecheck.rules import Argument, Loss
 from shapecheck.samples import SEED, draw, fitting
 
@@ -87,11 +88,26 @@ def first_line(error: Exception) -> str:
 
 
 def call_loss(loss: Loss, tensors: Tensors, arguments: Mapping[str, Any]) -> torch.Tensor:
-    """The loss itself; a keyword that is `Facts` becomes a tensor of them."""
+    """The loss itself; a keyword that is `Facts` becomes a tensor of them.
+
+    Raises ValueError for class indices that torch would not check before it reads memory elsewhere.
+    """
+    for name, operand in loss.tensors.items():
+        if operand.unchecked:
+            _require_classes(tensors[name], loss, tensors[loss.output])
     function, keywords = prepared(loss, arguments)
     value = function(*tensors.values(), **keywords)
     result: torch.Tensor = getattr(value, loss.returns) if loss.returns else value
     return result
+
+
+def _require_classes(labels: torch.Tensor, loss: Loss, output: torch.Tensor) -> None:
+    patterns = [signature.patterns[loss.output] for signature in loss.signatures]
+    bounds = (bound for pattern in patterns for bound in match(pattern, tuple(output.shape)))
+    classes = next((bound.sizes["class"] for bound in bounds if "class" in bound.sizes), None)
+    if classes and labels.numel() and not labels.is_complex():
+        if float(labels.min()) < 0 or float(labels.max()) >= classes:
+            raise ValueError(f"labels beyond the {classes} classes are not tried")
 
 
 def prepared(loss: Loss, arguments: Mapping[str, Any]) -> tuple[Callable[..., Any], dict[str, Any]]:

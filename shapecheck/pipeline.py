@@ -5,6 +5,7 @@ subject -> numbers for names -> verdict -> causes -> fixes -> proofs -> result
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ from shapecheck.matching import arguments_of, facts, judge
 from shapecheck.messages import fill
 from shapecheck.readings import accepted_targets, complete, readings
 from shapecheck.report import CheckResult, Finding, Fix
-from shapecheck.rules import Loss
+from shapecheck.rules import Loss, folder_of
 from shapecheck.specs import Size, Subject, TensorSpec
 from shapecheck.suggestions import Case, Judge, named, observed, suggest
 from shapecheck.symbols import Symbols, settle, symbols_of
@@ -70,7 +71,7 @@ def _symbols(subject: Subject, loss: Loss) -> Symbols:
     largest = subject.classes or 0
     for tensor in subject.tensors.values():
         sizes += tensor.shape
-        if tensor.maximum is not None:
+        if tensor.maximum is not None and math.isfinite(tensor.maximum):
             largest = max(largest, int(tensor.maximum))
     return symbols_of([*sizes, *_in_keywords(subject, loss)], above=largest)
 
@@ -189,7 +190,8 @@ def _numbers(subject: Subject, loss: Loss) -> list[int]:
     the keywords, the class counts that the labels need."""
     tensors = [size for tensor in subject.tensors.values() for size in tensor.shape]
     whole = [value for value in subject.loss_args.values() if type(value) is int]
-    labels = [int(t.maximum) + step for t in subject.tensors.values() if t.maximum is not None for step in (0, 1)]
+    known = [t.maximum for t in subject.tensors.values() if t.maximum is not None and math.isfinite(t.maximum)]
+    labels = [int(maximum) + step for maximum in known for step in (0, 1)]
     sizes = (*tensors, *_in_keywords(subject, loss), *whole, *labels)
     return [size for size in sizes if isinstance(size, int) and size > 0]
 
@@ -277,6 +279,7 @@ def _finding(case: Case, cause: Diagnosis, fixes: tuple[Fix, ...], says: str) ->
         rows=drawing.rows(case.subject, case.symbols, cause, fixes),
         location=_observed_at(case.subject, rule.observed),
         fixes=fixes,
+        rules=folder_of(rule, case.loss.folders),
     )
 
 
@@ -291,19 +294,13 @@ def _unexplained(case: Case, verifier: Judge | None) -> tuple[Finding, ...]:
     if verdict.accepts:
         return ()
     broken = ", ".join(requirement.that for requirement in verdict.broken)
-    wants = " or ".join(
-        dict.fromkeys(
-            ", ".join(f"{name} ({pattern})" for name, pattern in signature.patterns.items())
-            for signature in case.loss.signatures
-        )
-    )
     return (
         Finding(
             "SC100",
             "contract-broken",
             "error",
             f"{case.loss.name} does not take these tensors",
-            why=f"it requires {broken}" if broken else f"it takes {wants}",
+            why=f"it requires {broken}" if broken else f"it takes {case.loss.forms}",
             torch_says=_torch_says(case, verifier),
             rows=drawing.tensor_rows(case.subject, case.state, case.symbols),
         ),

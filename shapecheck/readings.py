@@ -14,7 +14,7 @@ from shapecheck.rules import Loss, Signature
 from shapecheck.plans import ROLES_OF, Bound, alone, match
 from shapecheck.shapes import Pattern, parse_pattern
 from shapecheck.specs import FLOATING, Size, Subject, TensorSpec
-from shapecheck.symbols import Symbols
+from shapecheck.symbols import Symbols, symbols_of
 
 LETTERS = {"batch": "N", "class": "C", "time": "T", "depth": "D", "height": "H", "width": "W"}
 _POSITIONS = ("time", "depth", "height", "width", "feature", "unknown")
@@ -155,7 +155,8 @@ def accepted_targets(loss: Loss, subject: Subject, mended: bool) -> Iterator[Acc
         return
     output = subject.tensors[loss.output]
     if mended and output.axes is not None:
-        for reading in readings(loss, subject, Symbols({})):
+        symbols = symbols_of([size for tensor in subject.tensors.values() for size in tensor.shape])
+        for reading in readings(loss, subject, symbols):
             yield AcceptedTarget(_letters(reading.target), reading.target.dtype or "", reading.meaning)
         return
     if any([isinstance(size, str) for size in output.shape]):

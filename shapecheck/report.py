@@ -82,6 +82,7 @@ class Finding:
     rows: tuple[Row, ...] = ()
     location: Location | None = None
     fixes: tuple[Fix, ...] = ()
+    rules: str = ""  # the folder of --rules that its page is in
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -148,7 +149,7 @@ class CheckResult:
         return {
             "name": self.name,
             "loss": self.loss,
-            "loss_args": dict(self.loss_args),
+            "loss_args": {name: _plain(value) for name, value in self.loss_args.items()},
             "location": _place(self.location),
             "status": self.status,
             "contract": self.contract,
@@ -238,6 +239,12 @@ def select(result: CheckResult, chosen: Iterable[str], ignored: Iterable[str]) -
         finding for finding in result.findings if (not chosen or named(finding, chosen)) and not named(finding, ignored)
     ]
     return replace(result, findings=tuple(kept))
+
+
+def _plain(value: Any) -> Any:
+    """A keyword's value as JSON has it; a function or an object by what Python calls it."""
+    known = value is None or isinstance(value, (str, int, float, list, tuple, Mapping))
+    return value if known else repr(value)
 
 
 def _place(location: Location | None) -> dict[str, Any] | None:

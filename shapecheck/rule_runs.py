@@ -82,7 +82,8 @@ def _tested(
             done, broken = _read(answers[index], rule)
             checks += done
             failures += broken
-    return Tested(loss.name, len(loss.rules), len(cases_of(loss)), checks, tuple(failures))
+    once = tuple(dict.fromkeys(failures))  # a loss that cannot be loaded is told of once, not of each rule
+    return Tested(loss.name, len(loss.rules), len(cases_of(loss)), checks, once)
 
 
 def _read(answer: Mapping[str, Any], rule: Rule) -> tuple[int, list[Failure]]:

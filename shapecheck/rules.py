@@ -21,7 +21,7 @@ from shapecheck.messages import expressions
 from shapecheck.operations import OPERATIONS, parse_operations
 from shapecheck.plans import Patterns
 from shapecheck.report import SEVERITIES
-from shapecheck.shapes import Pattern, parse_pattern
+from shapecheck.shapes import Pattern, Term, parse_pattern
 from shapecheck.specs import DTYPES, INTENTS
 
 FIX_KINDS = (
@@ -231,12 +231,35 @@ class Loss:
         return any("class" in pattern.names for s in self.signatures for pattern in s.patterns.values())
 
     @cached_property
+    def forms(self) -> str:
+        """The shapes that the contract takes, as torch's documentation writes them."""
+        texts = (
+            " and ".join(f"{name} {documented(pattern)}" for name, pattern in signature.patterns.items())
+            for signature in reversed(self.signatures)
+        )
+        return "; ".join(dict.fromkeys(texts))
+
+    @cached_property
     def written(self) -> str:
         """The call as people write it: `F.mse_loss`, `dice_loss`; a module is made before, as `criterion`."""
         module, _, name = self.call.replace(":", ".").rpartition(".")
         if module == "torch.nn.functional":
             return f"F.{name}"
         return "criterion" if name[:1].isupper() else name
+
+
+_LETTERS = {"batch": "N", "class": "C", "time": "T", "feature": "D"}
+
+
+def documented(pattern: Pattern) -> str:
+    """`batch class *where` as torch's documentation writes it, (N, C, d1, ...)."""
+    return f"({', '.join(map(_documented, pattern.terms))})"
+
+
+def _documented(term: Term) -> str:
+    if term.kind in ("star", "plus"):
+        return "d1, ..." if term.name == "where" else "*"
+    return " x ".join(map(_documented, term.parts)) or _LETTERS.get(term.name, str(term))
 
 
 def rules_folder() -> Path:
@@ -303,6 +326,11 @@ def all_losses(folders: tuple[Path, ...] = ()) -> list[Loss]:
     return sorted(found.values(), key=lambda loss: loss.name)
 
 
+def folder_of(rule: Rule, folders: tuple[Path, ...]) -> str:
+    """The one of the user's folders that a rule is from, as they would type it; '' for a rule of ours."""
+    return next((shown_path(folder) for folder in folders if rule.file.is_relative_to(folder)), "")
+
+
 def all_rules(folders: tuple[Path, ...] = ()) -> dict[str, tuple[Rule, tuple[str, ...]]]:
     """Code -> the rule and the losses it belongs to."""
     found: dict[str, tuple[Rule, tuple[str, ...]]] = {}
@@ -315,7 +343,7 @@ def all_rules(folders: tuple[Path, ...] = ()) -> dict[str, tuple[Rule, tuple[str
 
 # What a condition may ask for besides tensors, keywords and axes.
 KNOWN_NAMES = (
-    "form", "loss", "reduces", "result", "observed", "classes", "positions", "count_one", "where_one", "where_role",
+    "form", "forms", "loss", "reduces", "result", "observed", "classes", "positions", "count_one", "where_one", "where_role",
 )  # fmt: skip
 
 
@@ -450,7 +478,7 @@ def _read_loss(path: Path, folders: tuple[Path, ...] = ()) -> Loss:
         requires=tuple(
             _requirement(item, file) for item, file in (*requires, *((item, path) for item in top.get("requires", ())))
         ),
-        readings=top.get("readings") or readings,
+        readings=top.get("readings", readings),  # an empty one: the target that the contract names
         # The loss's own rules come first: they know more than those of its families.
         rules=tuple(
             _rule(item, tensors, file) for item, file in (*((item, path) for item in top.get("rules", ())), *rules)

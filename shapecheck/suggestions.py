@@ -163,7 +163,7 @@ def _setup(case: Case, after: State) -> str:
 def _intent(case: Case, after: State) -> str | None:
     """Which reading of the labels a fix serves, where the output has positions at all."""
     loss = case.loss
-    if not loss.readings:
+    if not loss.target:
         return None
     output = case.state.tensors[loss.output]
     bound = case.state.verdict.bounds.get(loss.output)

@@ -143,7 +143,7 @@ DESCRIBED: Mapping[str, Described] = {
         (
             "N C, N C, N C", "N C, N C, N 1", "N C, N C, N", "N C, N C, 1 C", "N, N, N", "N, N, 1", "N, N, ", ", , ", "N 1, N, N 1", "N C, C, N C",
             "N C, N C, 1 1", "N C A, N C A, N C", "N C A, N C A, N C 1", "N C A, N C A, N 1 A", "N C A, N C A, N C A", "N C, N C, C",
-            "N C A B, N C A B, N C A", "N C A B, N C A B, N C A B", "C, N C, C", "N N, N N, N", "N C A B D, N C A B D, N C A B 1",
+            "N C A B, N C A B, N C A", "N C A B, N C A B, N C A B", "C, N C, C", "N C, , N C", ", N C, ", "N N, N N, N", "N C A B D, N C A B D, N C A B 1",
         ),
         (THREE,),
         {**REDUCTION, "full": (None, False, True), "eps": (None, 1e-3, 0.0, -1.0, 1e5)},
@@ -237,7 +237,7 @@ DESCRIBED: Mapping[str, Described] = {
             "in_features": (2, 3, 1, 0),
             "n_classes": (4, 3, 2, 6, 1),
             "cutoffs": ((2,), (1, 3), (1,), (3,), (), (2, 1), (1, 1), (0, 2), (1.5,), (4,), (5,), (1, 2), (-1,)),
-            "div_value": (None, 4.0, 1, 2.0, 100.0),
+            "div_value": (None, 4.0, 1, 2.0, 100.0, 0, -2.0),
             "head_bias": (None, False, True),
         },
         contents=(NUMBERS, LABELS),

@@ -28,7 +28,7 @@ def examples_importable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     yield
-    for name in ("wavenet", "wavenet_mended", "train_wavenet"):
+    for name in ("wavenet", "wavenet_mended", "train_wavenet", "losses", "segmenter"):
         sys.modules.pop(name, None)
 
 
@@ -154,3 +154,48 @@ def test_training_lowers_every_loss(training_output: str, name: str) -> None:
     assert row is not None, training_output
     first, last = float(row[1]), float(row[2])
     assert last < 0.7 * first
+
+
+# --------------------------------------------------------------------------------- losses with rules of their own
+
+PIXELS = (6, 7)
+
+
+@pytest.mark.parametrize("classes", [1, 4])
+def test_dice_loss_is_near_0_for_the_masks_themselves_and_near_1_for_their_opposite(classes: int) -> None:
+    dice_loss = import_module("losses").dice_loss
+    labels = torch.randint(max(classes, 2), (BATCH, *PIXELS))
+    masks = (labels[:, None] if classes == 1 else F.one_hot(labels, classes).movedim(-1, 1)).float()
+    logits = (2 * masks - 1) * 50
+    assert dice_loss(logits, masks) < 1e-6
+    opposite = -logits if classes == 1 else logits.roll(1, dims=1)
+    assert dice_loss(opposite, masks) > 0.9
+
+
+@pytest.mark.parametrize("name", ["dice_loss", "focal_loss"])
+def test_a_loss_without_reduction_adds_up_to_the_reduced_one(name: str) -> None:
+    loss = getattr(import_module("losses"), name)
+    logits = torch.randn(BATCH, 4, *PIXELS)
+    labels = torch.randint(4, (BATCH, *PIXELS))
+    target = F.one_hot(labels, 4).movedim(-1, 1).float() if name == "dice_loss" else labels
+    single = loss(logits, target, reduction="none")
+    assert single.shape == ((BATCH,) if name == "dice_loss" else (BATCH, *PIXELS))
+    torch.testing.assert_close(loss(logits, target), single.mean())
+    torch.testing.assert_close(loss(logits, target, reduction="sum"), single.sum())
+
+
+def test_focal_loss_without_gamma_is_cross_entropy_and_with_it_less() -> None:
+    focal_loss = import_module("losses").focal_loss
+    logits, labels = torch.randn(BATCH, CLASSES), torch.randint(CLASSES, (BATCH,))
+    torch.testing.assert_close(focal_loss(logits, labels, gamma=0.0), F.cross_entropy(logits, labels))
+    assert focal_loss(logits, labels, gamma=2.0) < focal_loss(logits, labels, gamma=1.0)
+    with pytest.raises(ValueError, match="gamma is -1"):
+        focal_loss(logits, labels, gamma=-1)
+
+
+@pytest.mark.parametrize("name, axis", [("Net", -1), ("NetChannelsFirst", 1)])
+def test_the_segmenters_have_their_classes_where_they_say(name: str, axis: int) -> None:
+    network = getattr(import_module("segmenter"), name)(classes=5).eval()
+    shape = network(torch.randn(BATCH, 3, *PIXELS)).shape
+    assert shape[axis] == 5
+    assert sorted(shape) == sorted((BATCH, 5, *PIXELS))

@@ -132,6 +132,7 @@ def test_files_and_modules_are_found_in_the_folder_that_is_given(written: Path) 
         ("def f(a, b, c): ...\n", "f", "SC902", "f needs 3 arguments: a, b, c"),
         ("def f(a): ...\n", "f", "SC902", "f takes only a"),
         ("def f(): ...\n", "f", "SC902", "f takes no argument"),
+        ("class F:\n    def loss(self, a, b): ...\n", "F.loss", "SC902", "F.loss is a method"),
     ],
 )
 def test_a_loss_that_cannot_be_asked(source: str, name: str, code: str, said: str, written: Path) -> None:
@@ -178,6 +179,12 @@ def test_keywords_of_a_class_go_to_its_constructor_or_its_call() -> None:
     assert (loss.found.smooth, dict(loss.keywords), dict(loss.given)) == (3.0, {}, {"smooth": 3.0})
     with pytest.raises(ModelError, match="takes no keyword 'smoth'"):
         load_own(f"{FILE}:DiceOfIndices", {"smoth": 3.0})
+
+
+def test_a_compiled_loss_is_asked_as_it_was_written(written: Path) -> None:
+    source = "def plain(output, target): return 'plain'\ndef total(output, target): ...\n"
+    (written / "compiled.py").write_text(source + "total._torchdynamo_orig_callable = plain\n")
+    assert callables.load_callable("compiled.py:total")(1, 2) == "plain"
 
 
 def test_a_loss_of_torch_under_a_name_of_the_users_keeps_its_rules() -> None:
@@ -264,6 +271,13 @@ def test_no_alarm_for_a_right_loss(name: str, output: tuple[Shape, Axes], target
     assert any("has no rule" in note for note in result.notes)
 
 
+def test_an_odd_number_of_samples_is_no_fault_of_a_loss_that_takes_them_by_twos() -> None:
+    result = ask("views", VECTOR, (5,))
+    assert (result.status, result.tensors["output"].shape) == ("ok", (5, 8))
+    assert any("samples by twos" in note for note in result.notes)
+    assert ask("mse", ((5, 4), ("batch", "feature")), (5,)).status == "findings"
+
+
 @pytest.mark.parametrize(
     "name, output, axes",
     [
@@ -323,6 +337,14 @@ def test_a_permutation_is_executed_where_each_place_answers_to_its_own(
     assert [(fix.kind, fix.code, fix.verified) for fix in fixes] == [("permute", code, "executed")]
     assert "moves the gradient there and nowhere else" in fixes[0].proof
     assert "also fits, but mixes axes" in fixes[0].trap
+
+
+def test_a_target_in_another_order_is_brought_into_the_outputs() -> None:
+    fixes = only(ask("mse", STEPS, (5, 4, 13), "float32")).fixes
+    assert [(fix.kind, fix.code, fix.verified) for fix in fixes] == [
+        ("transpose-target", "target.movedim(1, -1)", "executed"),
+        ("permute", "output.movedim(-1, 1)", "executed"),
+    ]
 
 
 def test_torch_is_quoted_where_torch_refuses() -> None:

@@ -65,17 +65,18 @@ def _each(invariants: Sequence[Any], subjects: Sequence[Any], names: Sequence[st
 # ----------------------------------------------------------------------------------------------- the cases
 
 
-@_each(OF_ALL, CASES, [case.id for case in CASES])
-def test_a_case(invariant: Any, subject: Case) -> None:
-    assert list(invariant(checked(subject))) == [], subject.location
+def _of_cases() -> list[Any]:
+    """All of a case side by side: its check is done once, and by one process where there are several."""
+    return [
+        pytest.param(invariant, case, id=f"{case.id}-{invariant.__name__}")
+        for case in CASES
+        for invariant in (*OF_ALL, *(OF_FAILING if case.fails else ()))
+    ]
 
 
-FAILING = [case for case in CASES if case.fails]
-
-
-@_each(OF_FAILING, FAILING, [case.id for case in FAILING])
-def test_the_finding_of_a_case(invariant: Any, subject: Case) -> None:
-    assert list(invariant(checked(subject))) == [], subject.location
+@pytest.mark.parametrize("invariant, case", _of_cases())
+def test_a_case(invariant: Any, case: Case) -> None:
+    assert list(invariant(checked(case))) == [], case.location
 
 
 @_each(OF_RULES, RULED, [f"{ruled.loss.name}-{ruled.rule.code}" for ruled in RULED])

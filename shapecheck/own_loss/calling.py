@@ -94,6 +94,9 @@ def _places(
     plain = [each for each in parameters if each.kind in _POSITIONAL]
     named = [each for each in parameters if each.kind is Parameter.KEYWORD_ONLY]
     required = [each for each in (*plain, *named) if each.default is Parameter.empty]
+    if required and required[0].name == "self":
+        hint = "write a function of output and target that calls it, and name that"
+        raise ModelError(f"{name} is a method, which needs its object", hint, code="SC902", location=location)
     chosen = _two(required, [*plain, *named])
     if len(required) > 2:
         more = [each.name for each in required if each not in chosen]

@@ -175,7 +175,7 @@ def meaning(one: Candidate, holds: str, output: Layout) -> str:
     per = "per sample" if outer == [output.batch] else "per position"
     if one.floating:
         return f"one number {per}"
-    labels = {"class-index": "class index", "binary": "label, 0 or 1,", "signs": "label, +1 or -1,"}
+    labels = {"class-index": "class index", "binary": "label", "signs": "label, +1 or -1,"}
     return f"one {labels.get(holds, 'whole number')} {per}"
 
 

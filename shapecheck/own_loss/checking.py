@@ -33,6 +33,7 @@ from shapecheck.own_loss.trying import (
 from shapecheck.report import AcceptedTarget, CheckResult, Finding
 from shapecheck.specs import FLOATING, ProbedInput, TensorSpec
 
+_OF_COUNTS = ("SC950", "SC951", "SC957")  # what an odd number of samples may be the cause of
 RANGES = ("logits", "unit-interval")  # of an output whose values nobody knows
 
 
@@ -94,7 +95,7 @@ def check(question: Question) -> CheckResult:
 def _outcome(asker: Asker, question: Question, scale: Scale) -> _Outcome:
     """Once more with a sample less where there is an odd number of them: some losses take samples by twos."""
     outcome = _of_values(asker, question, scale)
-    fewer = _even(question, scale) if outcome.findings else None
+    fewer = _even(question, scale) if any(finding.code in _OF_COUNTS for finding in outcome.findings) else None
     if fewer is None:
         return outcome
     again = _of_values(asker, fewer, Scale({}))
@@ -102,20 +103,25 @@ def _outcome(asker: Asker, question: Question, scale: Scale) -> _Outcome:
 
 
 def _even(question: Question, scale: Scale) -> Question | None:
-    """The question with one sample left out; None where their number is even, or the target is the user's own."""
+    """The question with an even number of samples, which no other axis has; None where the target is the user's own."""
     output = scale.concrete(question.output)
     form = layout(tuple(size for size in output.shape if isinstance(size, int)), output.axes)
     batch = form.batch
-    if batch is None or question.real_target is not None or form.shape[batch] < 3 or form.shape[batch] % 2 == 0:
+    if batch is None or question.real_target is not None or form.shape[batch] % 2 == 0:
+        return None
+    count = next((size for size in range(form.shape[batch] - 1, 1, -2) if size not in form.shape), None)
+    if count is None:
         return None
     target = None if question.target is None else scale.concrete(question.target)
     if target is not None:
         sizes = tuple(size for size in target.shape if isinstance(size, int))
         axes = described(sizes, target.dtype or "float32", form, target.axes).axes
-        target = replace(target, shape=tuple(size - (axis == batch) for size, axis in zip(sizes, axes, strict=True)))
-    shape = tuple(size - (axis == batch) for axis, size in enumerate(form.shape))
+        target = replace(
+            target, shape=tuple(count if axis == batch else n for n, axis in zip(sizes, axes, strict=True))
+        )
+    shape = tuple(count if axis == batch else size for axis, size in enumerate(form.shape))
     real = question.real_output
-    shorter = real.narrow(batch, 0, shape[batch]).clone() if real is not None else None
+    shorter = real.narrow(batch, 0, count).clone() if real is not None else None
     return replace(question, output=replace(output, shape=shape), target=target, real_output=shorter)
 
 
@@ -277,7 +283,7 @@ def _notes(asker: Asker, question: Question, outcome: _Outcome, scale: Scale) ->
         done = "" if question.real_target is not None else "it was run forward and backward with made-up targets, and "
         notes.append(f"{loss.name} has no rule: {done}what its number means was not checked")
     if outcome.even:
-        notes.append(f"{loss.name} takes samples by twos: it was tried with one less")
+        notes.append(f"{loss.name} takes samples by twos: it was tried with an even number of them")
     if any(isinstance(size, int) and number < size for size, number in scale.numbers.items()):
         notes.append("tried with smaller sizes than those given")
     if asker.expired:

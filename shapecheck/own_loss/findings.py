@@ -241,7 +241,6 @@ def _range(output: torch.Tensor) -> str:
 
 
 _VALUES = {
-    "apply-softmax": "give probabilities, if the loss takes those of exclusive classes",
     "apply-log-softmax": "give log-probabilities, if the loss takes those",
     "apply-sigmoid": "give probabilities, if each score stands for itself",
 }

@@ -214,7 +214,6 @@ def working_values(asker: Asker, call: Call) -> Iterator[tuple[str, str, Call]]:
     ways: list[tuple[str, str, torch.Tensor]] = []
     if axis is not None:
         ways += [
-            ("apply-softmax", f"output.softmax({axis})", call.output.softmax(axis)),
             ("apply-log-softmax", f"output.log_softmax({axis})", call.output.log_softmax(axis)),
         ]
     ways.append(("apply-sigmoid", "output.sigmoid()", call.output.sigmoid()))

@@ -70,7 +70,8 @@ def _finding(check: CheckResult, finding: Finding, columns: int, verbose: bool) 
         yield from paragraph("  torch says: ", finding.torch_says, columns, style="heading")
     yield from fix_lines(finding, columns, complete=verbose)
     yield ()
-    yield from paragraph("  explain: ", f"shapecheck explain {finding.code}", columns, style="dim")
+    page = f"{finding.code} --rules {finding.rules}" if finding.rules else finding.code
+    yield from paragraph("  explain: ", f"shapecheck explain {page}", columns, style="dim")
     yield from paragraph("  silence: ", f"--ignore {finding.code}", columns, style="dim")
 
 

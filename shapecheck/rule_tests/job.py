@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from shapecheck import oracle
 from shapecheck.errors import CheckError, Location
 from shapecheck.rule_cases import Case, cases_of
 from shapecheck.rule_tests.checking import Checked, checked
@@ -24,6 +25,10 @@ def run_job(job: dict[str, Any]) -> dict[str, Any]:
     loss = load_file(Path(job["file"]), folders)
     rule = next(rule for rule in loss.rules if rule.code == job["code"])
     ruled = Ruled(loss, rule, [case for case in cases_of(loss) if case.code == rule.code])
+    try:
+        oracle.function_of(loss)
+    except CheckError as error:  # the same for all rules of the loss
+        return {"checks": 1, "failures": [[loss.source.path, loss.source.line, "call", _text(error)]]}
     losses = [loss, *(load_file(Path(file), folders) for file in job["own"] if file != job["file"])]
     checks = [*_of_cases(ruled), *_of_rule(ruled)]
     if job["explained"]:
@@ -54,6 +59,10 @@ def _broken(check: Callable[[], Iterator[str]]) -> list[str]:
     try:
         return list(check())
     except CheckError as error:
-        return [f"cannot be checked: {error.message}" + (f" ({error.hint})" if error.hint else "")]
+        return [f"cannot be checked: {_text(error)}"]
     except Exception as error:
         return [f"raises {type(error).__name__}: {error}"]
+
+
+def _text(error: CheckError) -> str:
+    return error.message + (f" ({error.hint})" if error.hint else "")

@@ -65,8 +65,9 @@ def a_fix_was_executed_or_there_is_only_advice(seen: Checked) -> Iterator[str]:
     fixes = seen.finding.fixes
     runnable = any(fix.call for fix in fixes)
     if runnable and not any(fix.verified == "executed" for fix in fixes):
-        failures = [proved.proof.failure for _, proved in seen.proved[seen.case.code]]
-        yield f"no fix was executed: {'; '.join(failures)}"
+        failures = {proved.proof.failure for _, proved in seen.proved[seen.case.code]}
+        # Why others failed is told of each fix.
+        yield "no fix was executed" + (f": {NO_REFERENCE}" if failures == {NO_REFERENCE} else "")
     if not runnable and not all(fix.code for fix in fixes):
         yield "advice has no code to show"
 

@@ -112,6 +112,13 @@ def next_token(logits, ids):
     return F.cross_entropy(logits[:, :-1].reshape(-1, logits.size(-1)), ids[:, 1:].reshape(-1))
 
 
+def views(embeddings, labels):
+    one, other = embeddings.chunk(2)
+    same = labels.chunk(2)[0] == labels.chunk(2)[1]
+    distance = (one - other).norm(dim=1)
+    return torch.where(same, distance, (2 - distance).clamp(min=0)).mean()
+
+
 def masked(pred, y):
     mask = y > 0
     return ((pred - y)[mask] ** 2).sum() / mask.sum().clamp(min=1)
