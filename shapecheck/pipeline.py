@@ -14,7 +14,7 @@ from typing import Any
 from shapecheck import drawing, keywords
 from shapecheck.diagnosis import Diagnosis, State, diagnose, start
 from shapecheck.errors import Location
-from shapecheck.matching import arguments_of, facts, judge
+from shapecheck.matching import arguments_of, facts, holds, judge
 from shapecheck.messages import fill
 from shapecheck.readings import accepted_targets, complete, readings
 from shapecheck.report import CheckResult, Finding, Fix
@@ -24,6 +24,7 @@ from shapecheck.suggestions import Case, Judge, named, observed, suggest
 from shapecheck.symbols import Symbols, settle, symbols_of
 
 DISAGREEMENT = "SC909"
+UNLESS = "; all is well if that is done between the model and the loss"
 
 
 def check(subject: Subject, loss: Loss, verifier: Judge | None = None) -> CheckResult:
@@ -269,12 +270,13 @@ def _torch_says(case: Case, verifier: Judge | None) -> str:
 def _finding(case: Case, cause: Diagnosis, fixes: tuple[Fix, ...], says: str) -> Finding:
     rule = cause.rule
     env = {name: named(case.symbols, value) for name, value in cause.env.items()}
+    likely = bool(rule.note_when) and holds(rule.note_when, cause.env)
     return Finding(
         rule.code,
         rule.name,
-        rule.severity,
+        "note" if likely else rule.severity,
         fill(rule.message, env),
-        why=fill(rule.why, env),
+        why=fill(rule.why, env) + (UNLESS if likely else ""),
         torch_says=says,
         rows=drawing.rows(case.subject, case.symbols, cause, fixes),
         location=_observed_at(case.subject, rule.observed),

@@ -149,12 +149,12 @@ def _element(
     for axis, position in where.items():
         _place(named.origins[axis], position, sizes, index)
     kept = [axis for axis in whole if named.origins[axis] and isinstance(named.origins[axis][0], int)]
-    for axis in kept:
-        index[named.origins[axis][0]] = slice(None)
+    origins = [origin for axis in kept for origin in named.origins[axis]]
+    index.update({origin: slice(None) for origin in origins})
     index.update({axis: _later(index[axis], first, size) for axis, (first, size) in cut.items()})
     index.update({axes[0]: detail for operation, axes, detail in named.done if operation == "pick"})
     row = _row(named, index)
-    position = index[row] if row is not None else None
+    chosen = index[row] if row is not None else None
     if row is not None:
         index[row] = slice(None)
     parts = {origin: index.pop(origin) for origin in [key for key in index if isinstance(key, tuple)]}
@@ -165,7 +165,9 @@ def _element(
         operation, axes = reductions[0]
         vectors = [original[_full_index({**index, **step}, original)] for step in _steps(axes, parts, original.shape)]
         value = _FOLDS[operation](vectors, attention)
-    value = _in_order(value, [named.origins[axis][0] for axis in kept])
+    value = _in_order(value, origins)
+    if len(origins) > len(kept):  # a merged axis that is looked at whole
+        value = value.reshape([math.prod(original.shape[origin] for origin in named.origins[axis]) for axis in kept])
     if named.dtype in FLOATING and not value.is_floating_point() and not value.is_complex():
         value = value.float()  # a fix that calculates with bytes casts them first
     for operation, axes, detail in named.done:
@@ -173,8 +175,8 @@ def _element(
             value = _hot(value, parts, named, whole, shape)
         else:
             value = _elementwise(operation, value, detail, _dim(axes, [named.origins[axis][0] for axis in kept]))
-    if position is not None:
-        value = value[position]
+    if chosen is not None:
+        value = value[chosen]
     return _with_ones(value, named, whole)
 
 

@@ -23,7 +23,7 @@ from shapecheck import forms, spec_files, yamls
 from shapecheck.errors import Location, UserError
 from shapecheck.forms import Form, Is, OneOf
 from shapecheck.matching import bind, facts
-from shapecheck.rules import CODE, Code, Loss, Signature, load_loss, shown_path
+from shapecheck.rules import CODE, GUIDE, Code, Loss, Signature, load_loss, shown_path
 from shapecheck.specs import FLOATING, INTENTS, ROLES, VALUES, Observation, Size, Subject, TensorSpec
 
 ENDING = ".cases.yaml"
@@ -168,7 +168,7 @@ def cases_of(loss: Loss) -> tuple[Case, ...]:
     path = cases_file(loss)
     if not path.is_file():
         return ()
-    document = yamls.load_file(path, shown_path(path))
+    document = yamls.load_file(path, shown_path(path), guide=GUIDE)
     forms.check(document, form(), shown_path(path))
     own = [case for code, kinds in document.items() if code != "like" for case in _of_rule(loss, code, kinds, path)]
     if "like" not in document:

@@ -43,6 +43,7 @@ HEADINGS = {
 CODE = r"SC\d{3}"
 CONTRACTS = ("rejects", "accepts", "any")
 ARGUMENT_TYPES = ("bool", "int", "float", "str", "list", "dtype")
+GUIDE = "Writing a rule"
 PYTHON_TYPES = ("float", "int", "list")
 
 # How what the loader makes something of is written in a file; `forms.py` checks it, and tells editors.
@@ -112,6 +113,7 @@ class Signature:
     """
 
     patterns: APatternEach = field(metadata=BESIDE)
+    source: Location = field(metadata=FILLED_IN)
     form: str = "only"
     result: Annotated[Pattern | str, Written(str | int)] = SCALAR
     where: str = ""
@@ -130,6 +132,7 @@ class Requirement:
 
     name: str
     that: str
+    source: Location = field(metadata=FILLED_IN)
     where: str = ""
     misread: bool = False
 
@@ -157,7 +160,8 @@ class FixTemplate:
 class Rule:
     """One way to break a contract. `found` are alternatives; the first that reads the shapes names the axes.
 
-    `says` are torch's own texts, with sizes that are examples.
+    Where `note_when` holds it is only a note: what was seen may still be put right between model and loss. `says` are
+    torch's own texts, with sizes that are examples.
     """
 
     code: Code
@@ -171,6 +175,7 @@ class Rule:
     contract: Annotated[str, OneOf(CONTRACTS)] = "rejects"
     found: Annotated[tuple[Patterns, ...], Written(APatternEach | tuple[APatternEach, ...])] = ()
     when: str = ""
+    note_when: str = ""
     broken: str = ""
     mark: Mapping[str, str] | None = None
     sample: str = ""
@@ -355,15 +360,15 @@ def validate(loss: Loss) -> None:
     axes = {name for signature in loss.signatures for pattern in signature.patterns.values() for name in pattern.names}
     for signature in loss.signatures:
         for text in (signature.where, signature.result if isinstance(signature.result, str) else ""):
-            _condition(loss, loss.source, text, axes)
+            _condition(loss, signature.source, text, axes)
     for requirement in loss.requires:
         for text in (requirement.that, requirement.where):
-            _condition(loss, loss.source, text, axes)
+            _condition(loss, requirement.source, text, axes)
     for rule in loss.rules:
         if rule.broken:
             _known(rule.source, rule.broken, dict.fromkeys(requirement.name for requirement in loss.requires))
         named = axes.union(*(pattern.names for way in rule.found for pattern in way.values()))
-        for text in (rule.when, *(fix.when for fix in rule.fixes)):
+        for text in (rule.when, rule.note_when, *(fix.when for fix in rule.fixes)):
             _condition(loss, rule.source, text, named)
         for text in (rule.message, rule.why, *(text for fix in rule.fixes for text in (fix.title, fix.code))):
             for condition in expressions(text):
@@ -400,7 +405,7 @@ def _compiled(place: Location, compiler: Callable[[str], object], text: str) -> 
     try:
         compiler(text)
     except ValueError as error:
-        raise UserError(str(error), "see the rule language in the README", location=place) from None
+        raise UserError(str(error), "see 'Writing a rule' in the README", location=place) from None
 
 
 def loss_files(folder: Path) -> list[Path]:
@@ -414,7 +419,7 @@ def _top(path: Path) -> Mapping[str, Any]:
 
 def _document(path: Path, kind: type) -> Mapping[str, Any]:
     """The mapping of a file; that of a user is checked throughout, ours are by the tests."""
-    document = yamls.load_file(path, shown_path(path), ours=_ours(path))
+    document = yamls.load_file(path, shown_path(path), ours=_ours(path), guide=GUIDE)
     if not _ours(path):
         forms.check(document, forms.form_of(kind), shown_path(path))
     return _mapping(document, path, written(kind))
@@ -532,6 +537,7 @@ def _signature(item: Any, tensors: Mapping[str, Operand], path: Path) -> Signatu
         facts = {name: item[name] for name in keys if name in item and name != "result"}
         result = str(item.get("result", ""))
         return Signature(
+            source=_at(path, item),
             patterns=_patterns({name: item.get(name, "") for name in tensors}),
             result=result[1:].strip() if result.startswith("=") else parse_pattern(result),
             **facts,
@@ -545,7 +551,7 @@ def _patterns(texts: Mapping[str, Any]) -> Patterns:
 def _requirement(item: Any, path: Path) -> Requirement:
     item = _mapping(item, path, written(Requirement))
     with _CitesPlace(_at(path, item)):
-        return Requirement(**item)
+        return Requirement(source=_at(path, item), **item)
 
 
 def _rule(item: Any, tensors: Mapping[str, Operand], path: Path) -> Rule:
@@ -605,7 +611,7 @@ class _CitesPlace:
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if isinstance(error, (ValueError, TypeError)):
-            raise UserError(str(error), "see the rule language in the README", location=self.location) from None
+            raise UserError(str(error), "see 'Writing a rule' in the README", location=self.location) from None
 
 
 def _mapping(node: Any, path: Path, allowed: Iterable[str]) -> Mapping[str, Any]:

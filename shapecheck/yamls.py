@@ -84,10 +84,10 @@ def line_of(node: Any) -> int | None:
     return getattr(node, "line", None)
 
 
-def load_file(path: Path, name: str | None = None, ours: bool = False) -> Any:
+def load_file(path: Path, name: str | None = None, ours: bool = False, guide: str = "output spec") -> Any:
     """Read a YAML or JSON file. Raises UserError for what cannot be read, with the line.
 
-    `ours` is for the rule files that ship, which need no bounds.
+    `ours` is for the rule files that ship, which need no bounds; `guide` is the heading in the README to look under.
     """
     shown = name or str(path)
     try:
@@ -99,7 +99,7 @@ def load_file(path: Path, name: str | None = None, ours: bool = False) -> Any:
         data = path.read_bytes()
     except OSError as error:
         raise UserError(f"cannot read {shown}: {error.strerror}", "check the path and its permissions") from None
-    return load(data, shown, ours)
+    return load(data, shown, ours, guide)
 
 
 def load_value(text: str, option: str) -> Any:
@@ -110,7 +110,7 @@ def load_value(text: str, option: str) -> Any:
         raise UserError(error.message, "write a value as YAML does: 10, 0.5, true, mean, [1, 2]") from None
 
 
-def load(data: bytes, name: str, ours: bool = False) -> Any:
+def load(data: bytes, name: str, ours: bool = False, guide: str = "output spec") -> Any:
     """Read YAML text. Raises UserError with `name` and the line."""
     if len(data) > LARGEST_BYTES:
         raise UserError(
@@ -134,7 +134,7 @@ def load(data: bytes, name: str, ours: bool = False) -> Any:
         problem = ", ".join(part for part in (error.context, error.problem) if part)
         raise UserError(
             f"{name} {'cannot be read' if read else 'is not YAML'}: {problem}",
-            "see 'output spec' in the README for the format",
+            f"see {guide!r} in the README for the format",
             location=Location(name, _line(error, text)),
         ) from None
     except yaml.YAMLError as error:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shapecheck.conditions import compile_condition, names_in
-from shapecheck.functions import broadcast, broadcasts, differing, exceeds, expands, promote
+from shapecheck.functions import broadcast, broadcasts, differing, exceeds, expands, promote, without
 from shapecheck.matching import Facts
 from shapecheck.specs import DTYPES
 
@@ -131,3 +131,9 @@ def test_in_conditions(text: str, value: Any) -> None:
 def test_the_names_a_condition_asks_for() -> None:
     text = "broadcasts(output, target) and where.0 > 1 and output.dtype in floating and class == 2"
     assert names_in(text) == {"output", "target", "where.0", "class"}
+
+
+def test_without_an_axis_is_the_shape_of_a_sum() -> None:
+    assert without((2, 3, 4), 1) == tuple(torch.zeros(2, 3, 4).sum(1).shape)
+    assert without((2,), 0) == ()
+    assert without((), 0) is None

@@ -114,6 +114,7 @@ UNREADABLE = {
     "a name that is none": ("focal_loss.yaml", "that: gamma >= 0", "that: gama >= 0", "there is no 'gama'"),
     "a requirement that is none": ("focal_loss.yaml", "broken: gamma-range", "broken: gamma-rnge", "did you mean 'gamma-range'"),
     "a pattern that does not read": ("focal_loss.yaml", "target: batch *where, result", "target: batch *, result", "cannot read"),
+    "no YAML": ("focal_loss.yaml", "requires:\n", "requires: [\n", "see 'Writing a rule' in the README"),
     "a key of a case": ("focal_loss.cases.yaml", "loss_args: {gamma: -1}", "loss_arg: {gamma: -1}", "did you mean 'loss_args'"),
     "a size of a case": ("focal_loss.cases.yaml", 'rows: {output: "8, 5"', 'rows: {output: "8, -5"', "negative size"),
 }  # fmt: skip
@@ -132,7 +133,7 @@ def test_a_file_that_cannot_be_read_is_told_with_its_line(
     assert place is not None
     assert place.path == f"rules/{file}"
     assert place.line is not None
-    assert place.line <= line
+    assert abs(place.line - line) <= 1
 
 
 def test_a_file_that_cannot_be_read_is_wrong_usage(rules: Path) -> None:
@@ -175,13 +176,13 @@ def test_what_a_loss_prints_goes_to_standard_error(rules: Path) -> None:
     [
         ("    import os; os.abort()\n", "died of SIGABRT"),
         ("    import sys; sys.exit(5)\n", "calls sys.exit(5)"),
-        ("    import time; time.sleep(60)\n", "timed out after 2 s"),
+        ("    import time; time.sleep(60)\n", "timed out after 5 s"),
     ],
     ids=["crash", "exit", "sleep"],
 )
 def test_a_loss_that_does_not_come_back_is_a_failure_of_its_rule(body: str, says: str, rules: Path) -> None:
     _loss(rules, body)
-    done = run("rules", "test", "rules", "--timeout", "2", "-j", "2", folder=rules.parent)
+    done = run("rules", "test", "rules", "--timeout", "5", "-j", "3", folder=rules.parent)
     assert done.returncode == 1
     assert says in done.stdout
     assert "dice_loss: 3 rules, 15 cases, 117 checks, all hold" in done.stdout

@@ -168,7 +168,7 @@ def test_a_rule_file_needs_no_python(tmp_path: Any) -> None:
         ("when", "batch ** 2", "not part of the language"),
         ("when", "import os", "condition"),
         ("kind", "sqeeze-output", "did you mean 'squeeze-output'"),
-        ("apply", "reshape(3)", "no operation 'reshape'"),
+        ("apply", "reshape(3)", "a chain of operations, such as"),
         ("apply", "__class__", "chain"),
     ],
 )

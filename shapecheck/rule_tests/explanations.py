@@ -104,10 +104,11 @@ def ran(text: str, losses: Sequence[Loss], grad: bool = False) -> Ran:
     watching = Watching(losses[0].folders if losses else (), grad)
     names: dict[str, Any] = {"torch": torch, "F": _Watched(F, watching), "nn": _Watched(nn, watching)}
     for loss in losses:
-        if not loss.call.startswith("torch."):
+        name = loss.call.replace(":", ".").rpartition(".")[2]
+        if f"{name}(" in text and not loss.call.startswith("torch."):
             function = oracle.function_of(loss)
             watch = watching.module if isinstance(function, type) else watching.function
-            names[loss.call.replace(":", ".").rpartition(".")[2]] = watch(loss, function)
+            names[name] = watch(loss, function)
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns of some of what the rules find
         torch.manual_seed(SEED)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from shapecheck import oracle
-from shapecheck.errors import CheckError, Location
+from shapecheck.errors import CheckError, Location, UserError
 from shapecheck.rule_cases import Case, cases_of
 from shapecheck.rule_tests.checking import Checked, checked
 from shapecheck.rule_tests.explanations import OF_EXPLANATIONS
@@ -23,7 +23,9 @@ def run_job(job: dict[str, Any]) -> dict[str, Any]:
     """`{"checks": how many, "failures": [[path, line, name, text], ...]}`."""
     folders = tuple(map(Path, job["folders"]))
     loss = load_file(Path(job["file"]), folders)
-    rule = next(rule for rule in loss.rules if rule.code == job["code"])
+    rule = next((rule for rule in loss.rules if rule.code == job["code"]), None)
+    if rule is None:
+        raise UserError(f"the rule {job['code']} went from its file while it was tested", "test again")
     ruled = Ruled(loss, rule, [case for case in cases_of(loss) if case.code == rule.code])
     try:
         oracle.function_of(loss)
