@@ -34,7 +34,7 @@ def draw(kind: str, facts: Facts, generator: Generator, axis: int | None = None,
     """
     dtype = getattr(torch, facts.dtype or "float32")
     if kind in _KINDS:
-        values = _KINDS[kind](facts.shape, generator, -1 if axis is None else axis, max(classes, 1))
+        values: torch.Tensor = _KINDS[kind](facts.shape, generator, -1 if axis is None else axis, max(classes, 1))
         values = values.to(torch.float64) if dtype == torch.float64 else values
         if kind == "unit-interval" and not (dtype.is_floating_point or dtype.is_complex):
             return values.round().to(dtype)

@@ -1,7 +1,7 @@
 """Every rule against its cases in rules/*.cases.yaml, and what has to hold of every rule, case and fix.
 
-What is checked stands in shapecheck/rule_tests, for `shapecheck rules test` runs it on anyone's files: here each case and
-invariant is a test of its own. The format of the cases is explained at the head of shapecheck/rule_cases.py.
+What is checked stands in shapecheck/rule_tests, for `shapecheck rules test` runs it on anyone's files: here each case is
+a test of its own. The format of the cases is explained at the head of shapecheck/rule_cases.py.
 """
 
 from __future__ import annotations
@@ -52,42 +52,27 @@ RULED = [
 FIRST = list({ruled.rule.code: ruled for ruled in reversed(RULED)}.values())[::-1]  # each rule once
 
 
-def _each(invariants: Sequence[Any], subjects: Sequence[Any], names: Sequence[str]) -> Any:
-    """One test for each invariant and subject: `[cross_entropy-SC101-fail-a-batch-of-one-what_is_found]`."""
-    pairs = [
-        pytest.param(invariant, subject, id=f"{name}-{invariant.__name__}")
-        for subject, name in zip(subjects, names)
-        for invariant in invariants
-    ]
-    return pytest.mark.parametrize("invariant, subject", pairs)
+def _broken(invariants: Sequence[Any], *subjects: Any) -> list[str]:
+    """What does not hold, each with the name of the invariant; all of a case in one test, as its check is done once."""
+    return [f"{invariant.__name__}: {problem}" for invariant in invariants for problem in invariant(*subjects)]
 
 
 # ----------------------------------------------------------------------------------------------- the cases
 
 
-def _of_cases() -> list[Any]:
-    """All of a case side by side: its check is done once, and by one process where there are several."""
-    return [
-        pytest.param(invariant, case, id=f"{case.id}-{invariant.__name__}")
-        for case in CASES
-        for invariant in (*OF_ALL, *(OF_FAILING if case.fails else ()))
-    ]
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_a_case(case: Case) -> None:
+    assert _broken((*OF_ALL, *(OF_FAILING if case.fails else ())), checked(case)) == [], case.location
 
 
-@pytest.mark.parametrize("invariant, case", _of_cases())
-def test_a_case(invariant: Any, case: Case) -> None:
-    assert list(invariant(checked(case))) == [], case.location
+@pytest.mark.parametrize("ruled", RULED, ids=lambda ruled: f"{ruled.loss.name}-{ruled.rule.code}")
+def test_a_rule(ruled: Ruled) -> None:
+    assert _broken(OF_RULES, ruled) == [], ruled.rule.source
 
 
-@_each(OF_RULES, RULED, [f"{ruled.loss.name}-{ruled.rule.code}" for ruled in RULED])
-def test_a_rule(invariant: Any, subject: Ruled) -> None:
-    assert list(invariant(subject)) == [], subject.rule.source
-
-
-@_each(OF_EXPLANATIONS, FIRST, [ruled.rule.code for ruled in FIRST])
-def test_an_explanation(invariant: Any, subject: Ruled) -> None:
-    losses = [loss for loss, _ in READABLE]
-    assert list(invariant(subject, losses)) == [], subject.rule.source
+@pytest.mark.parametrize("ruled", FIRST, ids=lambda ruled: ruled.rule.code)
+def test_an_explanation(ruled: Ruled) -> None:
+    assert _broken(OF_EXPLANATIONS, ruled, [loss for loss, _ in READABLE]) == [], ruled.rule.source
 
 
 def test_cases_are_of_rules_that_there_are() -> None:
