@@ -17,8 +17,8 @@ from typing import Any
 from shapecheck.matching import Facts, Verdict, bind, environment, holds, judge, result_shape
 from shapecheck.messages import expression
 from shapecheck.operations import Call, DoesNotApply, DtypeOf, Named, resolve
-from shapecheck.rules import FixTemplate, Loss, Rule, load_loss
 from shapecheck.plans import Bound
+from shapecheck.rules import FixTemplate, Loss, Rule, load_loss
 from shapecheck.specs import ROLES
 
 MOST_CAUSES = 4
@@ -258,8 +258,8 @@ def _fact_cause(state: State) -> Diagnosis | None:
         return None
     broken = {requirement.name for requirement in verdict.broken}
     facts = {**verdict.env, "result": result_shape(verdict)} if verdict.possible.asks_result else verdict.env
-    for rule in possible:
-        if rule.code not in state.applied and _due(rule, verdict, broken) and holds(rule.when, facts):
+    for rule, holds_of in possible:
+        if rule.code not in state.applied and _due(rule, verdict, broken) and holds_of(facts) is True:
             env = _environment(state, verdict.bounds, verdict)
             return Diagnosis(rule, verdict.bounds, env, tuple(_options(rule, state, verdict.bounds, env)), state)
     return None

@@ -60,8 +60,9 @@ def _compared(subject: Subject, cause: Diagnosis, after: State | None, symbols: 
             own = axis >= 0 and symbols.name(shape[axis]) == size
             if own and (not labels[axis] or labels[axis] == "unit"):
                 labels[axis] = label
-    meant = result_shape(after.verdict) if after is not None else None
-    note = f"{math.prod(shape)} pairs" + (f", {math.prod(meant)} intended" if meant is not None else "")
+    pairs = math.prod(shape)
+    meant = math.prod(result_shape(after.verdict) or shape) if after is not None else pairs
+    note = f"{pairs} pairs" + (f", {meant} intended" if meant != pairs else "")
     names = tuple((label, symbols.name(size)) for label, size in zip(labels, shape))
     yield Row("compared", names, "" if symbols.sizes else note)
 

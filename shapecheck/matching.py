@@ -134,17 +134,13 @@ def judge(
             env = environment(tensors, arguments, bounds, known)
             if not signature.where or holds(signature.where, env):
                 possible = narrowed(loss, kind, tensors, arguments, known)
-                broken = tuple([requirement for requirement in possible.requirements if _breaks(requirement, env)])
+                broken = tuple(
+                    [r for r, where, that in possible.requirements if where(env) is True and that(env) is False]
+                )
                 return Verdict(signature, bounds, broken, env, possible)
     known = {**more, "form": None}
     possible = narrowed(loss, kind, tensors, arguments, known)
     return Verdict(None, {}, (), environment(tensors, arguments, {}, known), possible)
-
-
-def _breaks(requirement: Requirement, env: Mapping[str, Any]) -> bool:
-    if requirement.where and compile_condition(requirement.where)(env) is not True:
-        return False
-    return compile_condition(requirement.that)(env) is False
 
 
 def environment(

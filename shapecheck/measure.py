@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from shapecheck.rules import Loss
 from shapecheck.plans import match
+from shapecheck.rules import Loss
 from shapecheck.specs import TensorSpec
 
 LARGEST = 4_000_000  # elements; larger tensors are measured on their first ones

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shapecheck.conditions import compiled, names_in, parsed
+from shapecheck.conditions import Condition, all_of, compiled, names_in, parsed
 from shapecheck.plans import Patterns
 from shapecheck.rules import Loss, Requirement, Rule, Signature
 
@@ -45,12 +45,13 @@ class _PartialEnvironment(dict[str, Any]):
 class Narrowed:
     """The requirements that may break, and the rules that may hold, in the order of the rule file.
 
+    Beside each stands what is left to ask of a call: when it holds, and for a requirement what it then wants.
     `free_rules` are those of the `fact_rules` that may hold where nothing is broken.
     """
 
-    requirements: tuple[Requirement, ...]
-    fact_rules: tuple[Rule, ...]
-    free_rules: tuple[Rule, ...]
+    requirements: tuple[tuple[Requirement, Condition, Condition], ...]
+    fact_rules: tuple[tuple[Rule, Condition], ...]
+    free_rules: tuple[tuple[Rule, Condition], ...]
     shape_rules: tuple[tuple[Rule, bool], ...]  # and whether its condition asks for nothing that its patterns name
     asks_result: bool
 
@@ -113,18 +114,44 @@ def _narrow(loss: Loss, tensors: Mapping[str, Any], arguments: Mapping[str, Any]
     env.update({name: _Partial(facts) for name, facts in tensors.items()})
     env.update({name: _Partial(v) if hasattr(v, "shape") else v for name, v in arguments.items()})
     rules = [rule for rule in loss.rules if _may_be(rule.when, env, True)]
-    fact_rules = tuple(rule for rule in rules if not rule.found)
+    fact_rules = tuple((rule, _left(rule.when, env)) for rule in rules if not rule.found)
     return Narrowed(
-        tuple(r for r in loss.requires if _may_be(r.where, env, True) and _may_be(r.that, env, False)),
+        tuple(
+            (requirement, _left(requirement.where, env), _left(requirement.that, env))
+            for requirement in loss.requires
+            if _may_be(requirement.where, env, True) and _may_be(requirement.that, env, False)
+        ),
         fact_rules,
-        tuple(rule for rule in fact_rules if not rule.broken and rule.contract != "rejects"),
+        tuple((rule, left) for rule, left in fact_rules if not rule.broken and rule.contract != "rejects"),
         tuple(
             (rule, bool(rule.when) and names_in(rule.when) <= {*env})
             for rule in rules
             if any(_reads(way, tensors) for way in rule.found)
         ),
-        any("result" in names_in(rule.when) for rule in fact_rules if rule.when),
+        any("result" in names_in(rule.when) for rule, _ in fact_rules if rule.when),
     )
+
+
+def _left(condition: str, env: Mapping[str, Any]) -> Condition:
+    """A condition without what is true of every call of the kind."""
+    if not condition:
+        return _always
+    node = parsed(condition)
+    parts = node.values if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And) else [node]
+    open_parts = [part for part in parts if not _known(part, env)]
+    return all_of([compiled(part) for part in open_parts]) if open_parts else _always
+
+
+def _always(env: Mapping[str, Any]) -> bool:
+    return True
+
+
+def _known(node: ast.expr, env: Mapping[str, Any]) -> bool:
+    """Whether a part is certainly true of the kind: it neither raises nor is unknown."""
+    try:
+        return bool(compiled(node)(env))
+    except _Undecided:
+        return False
 
 
 def _may_be(condition: str, env: Mapping[str, Any], wanted: bool) -> bool:

@@ -102,12 +102,14 @@ def call_loss(loss: Loss, tensors: Tensors, arguments: Mapping[str, Any]) -> tor
 
 
 def _require_classes(labels: torch.Tensor, loss: Loss, output: torch.Tensor) -> None:
+    """Raises ValueError for labels that no class has: torch would read memory elsewhere."""
     patterns = [signature.patterns[loss.output] for signature in loss.signatures]
     bounds = (bound for pattern in patterns for bound in match(pattern, tuple(output.shape)))
     classes = next((bound.sizes["class"] for bound in bounds if "class" in bound.sizes), None)
-    if classes and labels.numel() and not labels.is_complex():
-        if float(labels.min()) < 0 or float(labels.max()) >= classes:
-            raise ValueError(f"labels beyond the {classes} classes are not tried")
+    if classes is None or not labels.numel() or labels.is_complex():
+        return
+    if float(labels.min()) < 0 or float(labels.max()) >= classes:
+        raise ValueError(f"labels beyond the {classes} classes are not tried")
 
 
 def prepared(loss: Loss, arguments: Mapping[str, Any]) -> tuple[Callable[..., Any], dict[str, Any]]:

@@ -21,7 +21,7 @@ from shapecheck.report import CheckResult, Finding, Fix
 from shapecheck.rules import Loss, folder_of
 from shapecheck.specs import Size, Subject, TensorSpec
 from shapecheck.suggestions import Case, Judge, named, observed, suggest
-from shapecheck.symbols import Symbols, settle, symbols_of
+from shapecheck.symbols import NUMBERS, Symbols, settle, symbols_of
 
 DISAGREEMENT = "SC909"
 UNLESS = "; all is well if that is done between the model and the loss"
@@ -37,14 +37,15 @@ def check(subject: Subject, loss: Loss, verifier: Judge | None = None) -> CheckR
     subject = keywords.named(subject, loss)
     symbols = _symbols(subject, loss)
     subject = complete(loss, subject, symbols)
-    judged = [(case, diagnose(case.state)) for case in _cases(subject, loss, _kindest(subject, loss, symbols))]
+    kindest = _kindest(subject, loss, symbols) if symbols.sizes else symbols
     case: Case | None
     if not loss.target or loss.target in subject.tensors:
-        case, causes = judged[0]
-        findings = _findings(case, causes, verifier)
+        case = Case(subject, loss, symbols=kindest, state=_state(subject, loss, kindest))
+        findings = _findings(case, diagnose(case.state), verifier)
         contract, note, doubts = _contract(case, verifier)
         findings = (*findings, *doubts)
     else:
+        judged = [(case, diagnose(case.state)) for case in _assumed_cases(subject, loss, kindest)]
         case, findings = _judged_alone(judged, verifier)
         contract, note = "unknown", ""
     return CheckResult(
@@ -68,6 +69,8 @@ def check(subject: Subject, loss: Loss, verifier: Judge | None = None) -> CheckR
 
 def _symbols(subject: Subject, loss: Loss) -> Symbols:
     """Numbers for the names among the sizes of tensors and keywords, larger than any label."""
+    if not subject.loss_args and not any(str in map(type, tensor.shape) for tensor in subject.tensors.values()):
+        return NUMBERS
     sizes: list[Size] = []
     largest = subject.classes or 0
     for tensor in subject.tensors.values():
@@ -83,11 +86,8 @@ def _in_keywords(subject: Subject, loss: Loss) -> list[Size]:
     return [size for value in given for size in _sizes_of(value)]
 
 
-def _cases(subject: Subject, loss: Loss, symbols: Symbols) -> Iterator[Case]:
-    """The call itself, or, where no target is known, one call for each thing the labels may mean."""
-    if not loss.target or loss.target in subject.tensors:
-        yield Case(subject, loss, symbols, _state(subject, loss, symbols))
-        return
+def _assumed_cases(subject: Subject, loss: Loss, symbols: Symbols) -> Iterator[Case]:
+    """Where no target is known, one call for each thing the labels may mean."""
     for reading in readings(loss, subject, symbols):
         assumed = replace(subject, tensors={**subject.tensors, loss.target: reading.target})
         yield Case(subject, loss, symbols, _state(assumed, loss, symbols), reading)
@@ -95,7 +95,7 @@ def _cases(subject: Subject, loss: Loss, symbols: Symbols) -> Iterator[Case]:
 
 def _kindest(subject: Subject, loss: Loss, symbols: Symbols) -> Symbols:
     """A name may well be as large as a weight says: of the ways to read it so, the one with the fewest causes."""
-    if not symbols.sizes or (loss.target and loss.target not in subject.tensors):
+    if loss.target and loss.target not in subject.tensors:
         return symbols
     sizes = {size for size in _in_keywords(subject, loss) if isinstance(size, int)}
     ways = [symbols, *(Symbols({**symbols.sizes, name: size}) for name in symbols.sizes for size in sorted(sizes))]
@@ -240,6 +240,8 @@ def _joined(first: Finding, second: Finding) -> Finding:
 
 
 def _ordered(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    if len(findings) < 2:
+        return findings
     rank = {"error": 0, "warning": 1, "note": 2}
     return tuple(sorted(findings, key=lambda finding: rank[finding.severity]))
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from shapecheck.errors import UserError
 from shapecheck.matching import expanded, facts
+from shapecheck.plans import ROLES_OF, Bound, alone, match
 from shapecheck.report import AcceptedTarget
 from shapecheck.rules import Loss, Signature
-from shapecheck.plans import ROLES_OF, Bound, alone, match
 from shapecheck.shapes import Pattern, parse_pattern
 from shapecheck.specs import FLOATING, Size, Subject, TensorSpec
 from shapecheck.symbols import Symbols, symbols_of
@@ -159,7 +159,7 @@ def accepted_targets(loss: Loss, subject: Subject, mended: bool) -> Iterator[Acc
         for reading in readings(loss, subject, symbols):
             yield AcceptedTarget(_letters(reading.target), reading.target.dtype or "", reading.meaning)
         return
-    if any([isinstance(size, str) for size in output.shape]):
+    if str in map(type, output.shape):
         return
     letters = (*_letters(output), 1)
     seen = set()

@@ -15,8 +15,8 @@ import torch
 from shapecheck.diagnosis import State
 from shapecheck.matching import Facts
 from shapecheck.operations import size_bound
-from shapecheck.rules import Operand
 from shapecheck.plans import Bound
+from shapecheck.rules import Operand
 
 LARGEST = 2_000_000  # elements; of larger calls only the small copy is run
 SEED = 0

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+
 from shapecheck.specs import Size, TensorSpec
 
 MOST_WAYS = 5040  # in which names may coincide; of more, one and two at a time are tried

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shapecheck.conditions import compile_condition
+from shapecheck.conditions import compile_condition, names_in
 from shapecheck.matching import Facts, Verdict, arguments_of, holds, judge
 from shapecheck.rules import Loss, all_losses
 
@@ -37,7 +37,8 @@ def keywords(loss: Loss, generator: random.Random) -> dict[str, Any]:
         if generator.random() < 0.3:
             shape = [generator.randrange(4) for _ in range(generator.randrange(3))]
             weight = {"shape": shape, "dtype": generator.choice(DTYPES[:5]), "min": generator.choice(NUMBERS)}
-            found[name] = weight if argument.tensor else generator.choice(ANYTHING)
+            plain = (None, True, False) if argument.type == "bool" else ANYTHING
+            found[name] = weight if argument.tensor else generator.choice(plain)
     return found
 
 
@@ -56,10 +57,11 @@ def _check(loss: Loss, given_tensors: dict[str, Facts], verdict: Verdict) -> Non
         broken = [r for r in loss.requires if holds(r.where, verdict.env) and _is_false(r.that, verdict.env)]
         assert list(verdict.broken) == broken
     possible = verdict.possible
-    known = {rule.code for rule in possible.fact_rules} | {rule.code for rule, _ in possible.shape_rules}
+    known = {rule.code for rule, _ in possible.fact_rules} | {rule.code for rule, _ in possible.shape_rules}
     for rule in loss.rules:
-        if not rule.found and holds(rule.when, verdict.env):
-            assert rule.code in known
+        if not rule.found and "result" not in names_in(rule.when or "True"):
+            left = next((left for known_rule, left in possible.fact_rules if known_rule is rule), None)
+            assert holds(rule.when, verdict.env) == (left is not None and left(verdict.env) is True)
         for way in rule.found:
             read = way.read([given_tensors[name].shape for name in way])
             if any(holds(rule.when, {**verdict.env, **next(iter(bounds.values())).sizes}) for bounds in read):
