@@ -196,7 +196,7 @@ def probed(model: nn.Module, loss: Loss | None, asked: ModelCheck) -> tuple[Subj
         sizes, more = _sizes_for_target(asked, seen)
         if loss and not loss.target:
             raise UserError(f"{loss.name} has no target", f"it takes: {', '.join(loss.tensors)}")
-        tensors[loss.target if loss else "target"] = _bound(asked.target, sizes)
+        tensors[loss.target if loss else "target"] = _bound(asked.target, sizes, loss)
         notes = (*notes, *more)
     subject = Subject(
         loss=loss.name if loss else asked.loss,
@@ -260,10 +260,22 @@ def _sizes_for_target(asked: ModelCheck, seen: Probe) -> tuple[Mapping[str, int]
     )
 
 
-def _bound(target: TensorSpec, sizes: Mapping[str, int]) -> TensorSpec:
-    """The target's names as sizes, and as roles where they are the usual letters. Raises UserError."""
+_OWN_SIZES = (3, 4, 6, 8)  # below those of a dummy input, as labels are fewer than the steps they stand for
+
+
+def _bound(target: TensorSpec, sizes: Mapping[str, int], loss: Loss | None) -> TensorSpec:
+    """The target's names as sizes, and as roles where they are the usual letters.
+
+    A name that nothing binds is a size of the target's own, where the loss has such: the length of a transcript. Raises
+    UserError for any other.
+    """
     shape: list[Size] = []
+    own = iter(size for size in _OWN_SIZES if size not in sizes.values())
+    free = loss is not None and loss.has_own_target_axes
+    sizes = dict(sizes)
     for size in target.shape:
+        if isinstance(size, str) and size not in sizes and free:
+            sizes[size] = next(own, 3)
         if isinstance(size, str) and size not in sizes:
             known = ", ".join(f"{name}={value}" for name, value in sizes.items())
             raise UserError(

@@ -139,6 +139,8 @@ def _left(condition: str, env: Mapping[str, Any]) -> Condition:
     node = parsed(condition)
     parts = node.values if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And) else [node]
     open_parts = [part for part in parts if not _known(part, env)]
+    if len(open_parts) == 1:
+        return compiled(open_parts[0])
     return all_of([compiled(part) for part in open_parts]) if open_parts else _always
 
 

@@ -236,6 +236,12 @@ class Loss:
         return any("class" in pattern.names for s in self.signatures for pattern in s.patterns.values())
 
     @cached_property
+    def has_own_target_axes(self) -> bool:
+        """Whether a form that can be meant gives the target an axis that the output has not."""
+        usual = (s.patterns for s in self.signatures if self.target and not s.doubtful)
+        return any(patterns[self.target].names - patterns[self.output].names for patterns in usual)
+
+    @cached_property
     def forms(self) -> str:
         """The shapes that the contract takes, as torch's documentation writes them."""
         texts = (

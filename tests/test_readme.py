@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from shapecheck.rules import all_rules
+from shapecheck.rules import Loss, all_losses
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -57,12 +57,15 @@ def test_output_is_as_shown(command: str, request: pytest.FixtureRequest) -> Non
     assert rounded(output) == rounded(shown)
 
 
+def _row(loss: Loss) -> str:
+    """`| mse_loss | 23 | every-pair-compared, ... |`"""
+    silent = [rule.name for rule in loss.rules if rule.code.startswith("SC4") and rule.contract != "rejects"]
+    return f"| [{loss.name}](rules/{loss.name}.yaml) | {len(loss.rules)} | {', '.join(silent)} |"
+
+
 def test_rules_table_is_up_to_date(request: pytest.FixtureRequest) -> None:
-    rows = [
-        f"| {rule.code} | {rule.name} | {rule.severity} | {', '.join(losses)} |"
-        for rule, losses in all_rules().values()
-    ]
-    table = "| code | name | severity | losses |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
+    header = "| loss | findings | of what torch computes all the same |\n|---|---|---|\n"
+    table = header + "\n".join(_row(loss) for loss in all_losses()) + "\n"
     text = README.read_text(encoding="utf-8")
     if request.config.getoption("--bless"):
         README.write_text(TABLE.sub(lambda _: f"<!-- rules -->\n{table}<!-- /rules -->", text), encoding="utf-8")
