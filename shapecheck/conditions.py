@@ -82,6 +82,7 @@ def compile_condition(text: str) -> Condition:
     return _compile(parsed(text), text)
 
 
+@cache
 def parsed(text: str) -> ast.expr:
     """The syntax tree of a condition. Raises ValueError where it cannot be read."""
     try:
@@ -90,6 +91,7 @@ def parsed(text: str) -> ast.expr:
         raise ValueError(f"condition {text!r}: {error.msg}") from None
 
 
+@cache
 def compiled(node: ast.expr) -> Condition:
     """A part of a condition that has been compiled as a whole before."""
     return _compile(node, "")

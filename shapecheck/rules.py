@@ -40,6 +40,11 @@ HEADINGS = {
     "safety": "Fix safety",
     "references": "References",
 }
+# What values make sense in a tensor; `samples.py` draws them.
+HOLDS = (
+    "logits", "numbers", "probabilities", "log-probabilities", "unit-interval", "class-index", "one-hot", "multi-hot",
+    "class-list", "signs", "binary", "positive", "counts", "from-one", "continuous",
+)  # fmt: skip
 CODE = r"SC\d{3}"
 CONTRACTS = ("rejects", "accepts", "any")
 ARGUMENT_TYPES = ("bool", "int", "float", "str", "list", "dtype")
@@ -367,6 +372,9 @@ def validate(loss: Loss) -> None:
     for signature in loss.signatures:
         for text in (signature.where, signature.result if isinstance(signature.result, str) else ""):
             _condition(loss, signature.source, text, axes)
+    for operand in (*loss.tensors.values(), *loss.arguments.values()):
+        if operand.holds:
+            _known(loss.source, operand.holds, dict.fromkeys((*HOLDS, *axes)))
     for requirement in loss.requires:
         for text in (requirement.that, requirement.where):
             _condition(loss, requirement.source, text, axes)

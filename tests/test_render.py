@@ -329,6 +329,7 @@ checks = st.builds(
     CheckResult, words, st.just("mse_loss"), st.just({"margin": 0.5}), locations,
     st.sampled_from(["accepts", "rejects", "unknown"]), prose, st.lists(inputs, max_size=3).map(tuple), words,
     st.dictionaries(st.sampled_from(["output", "target", "anchor"]), tensors),
+    st.just(("output", "target")),
     st.lists(st.builds(AcceptedTarget, st.lists(sizes).map(tuple), words, prose), max_size=2).map(tuple),
     st.lists(findings, max_size=2).map(tuple), st.lists(prose, max_size=2).map(tuple), st.none() | errors,
 )  # fmt: skip

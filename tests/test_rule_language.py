@@ -16,7 +16,8 @@ from shapecheck.functions import FUNCTIONS
 from shapecheck.matching import Facts
 from shapecheck.messages import show
 from shapecheck.operations import OPERATIONS, Named, code_of, parse_operations, resolve
-from shapecheck.rules import loss_files, rules_folder
+from shapecheck.rules import HOLDS, loss_files, rules_folder
+from shapecheck.samples import _KINDS
 from shapecheck.shapes import parse_pattern
 
 ROOT = Path(__file__).parents[1]
@@ -110,8 +111,14 @@ def _attributes() -> str:
     return f"{words}\n"
 
 
+def _holds() -> str:
+    assert set(HOLDS) == set(_KINDS), "every word has values that are drawn for it"
+    return ", ".join(f"`{name}`" for name in HOLDS) + "\n"
+
+
 @pytest.mark.parametrize(
-    "name, made", [("functions", _functions), ("operations", _operations), ("attributes", _attributes)]
+    "name, made",
+    [("functions", _functions), ("operations", _operations), ("attributes", _attributes), ("holds", _holds)],
 )
 def test_a_table_of_the_readme_is_what_the_language_does(name: str, made: Any, request: pytest.FixtureRequest) -> None:
     text = README.read_text(encoding="utf-8")
