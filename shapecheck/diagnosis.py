@@ -415,6 +415,7 @@ def _facts_after(state: State, name: str, before: Named, after: Named) -> Facts:
         minimum=minimum,
         maximum=maximum,
         values=values,
+        permuted=facts.permuted and not after.contiguous,
     )
 
 

@@ -36,6 +36,7 @@ class Facts:
     total: float | None = None
     elements: tuple[float, ...] | None = None
     python: str = ""
+    permuted: bool = False
 
     @property
     def rank(self) -> int:
@@ -70,7 +71,7 @@ def facts(spec: TensorSpec) -> Facts:
     elements = spec.elements
     return Facts(
         shape, spec.dtype, spec.minimum, spec.maximum, spec.values or "", spec.classes, spec.axes, spec.origin,
-        spec.total if elements is None else sum(elements), elements, spec.python,
+        spec.total if elements is None else sum(elements), elements, spec.python, spec.permuted,
     )  # fmt: skip
 
 

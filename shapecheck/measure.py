@@ -18,7 +18,12 @@ TOLERANCE = 1e-3
 
 def spec_of(tensor: torch.Tensor, axes: tuple[str, ...] | None = None, origin: str = "data") -> TensorSpec:
     """Shape and dtype of a tensor, nothing measured."""
-    return TensorSpec(tuple(tensor.shape), dtype_name(tensor), axes, origin=origin)
+    return TensorSpec(tuple(tensor.shape), dtype_name(tensor), axes, origin=origin, permuted=is_permuted(tensor))
+
+
+def is_permuted(tensor: torch.Tensor) -> bool:
+    """Whether its axes lie in memory in another order: a tensor like it, such as its gradient, would be no other."""
+    return not tensor.is_contiguous() and not torch.empty_like(tensor).is_contiguous()
 
 
 def dtype_name(tensor: torch.Tensor) -> str:

@@ -15,7 +15,7 @@ from shapecheck.conditions import Condition, all_of, compiled, names_in, parsed
 from shapecheck.plans import Patterns
 from shapecheck.rules import Loss, Requirement, Rule, Signature
 
-_ALIKE = ("rank", "dtype", "values", "python", "origin", "axes", "classes")
+_ALIKE = ("rank", "dtype", "values", "python", "origin", "axes", "classes", "permuted")
 MOST_KEPT = 4096  # kinds of calls remembered for each loss
 
 
@@ -70,7 +70,10 @@ def kind_of(
 
 
 def _alike(facts: Any) -> tuple[Any, ...]:
-    return (len(facts.shape), facts.dtype, facts.values, facts.python, facts.origin, facts.axes, facts.classes)
+    return (
+        len(facts.shape), facts.dtype, facts.values, facts.python, facts.origin, facts.axes, facts.classes,
+        facts.permuted,
+    )  # fmt: skip
 
 
 def _value(value: Any) -> Any:

@@ -33,6 +33,7 @@ class Named:
     dtype: str = ""
     origins: tuple[tuple[Any, ...], ...] = ()
     done: tuple[tuple[str, tuple[Any, ...], Any], ...] = ()
+    contiguous: bool = False  # copied into the order of its axes
 
     @classmethod
     def fresh(cls, names: tuple[str, ...], sizes: tuple[int, ...], dtype: str) -> Named:
@@ -563,7 +564,7 @@ def _expand_like(tensor: Named, arguments: Arguments, others: Others) -> tuple[N
 
 
 def _contiguous(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
-    return tensor, [Call("method", "contiguous")]
+    return replace(tensor, contiguous=True), [Call("method", "contiguous")]
 
 
 def _flat(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:

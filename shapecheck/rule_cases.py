@@ -36,6 +36,7 @@ _FACTS: Mapping[str, Any] = {
     "min": float,
     "max": float,
     "classes": int,
+    "permuted": bool,
     "values": Annotated[str, OneOf(VALUES)],
 }
 TENSOR: Form = {

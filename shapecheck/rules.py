@@ -372,9 +372,9 @@ def validate(loss: Loss) -> None:
     for signature in loss.signatures:
         for text in (signature.where, signature.result if isinstance(signature.result, str) else ""):
             _condition(loss, signature.source, text, axes)
-    for operand in (*loss.tensors.values(), *loss.arguments.values()):
-        if operand.holds:
-            _known(loss.source, operand.holds, dict.fromkeys((*HOLDS, *axes)))
+    for holds in [operand.holds for operand in loss.tensors.values()] + [a.holds for a in loss.arguments.values()]:
+        if holds:
+            _known(loss.source, holds, dict.fromkeys((*HOLDS, *axes)))
     for requirement in loss.requires:
         for text in (requirement.that, requirement.where):
             _condition(loss, requirement.source, text, axes)

@@ -32,6 +32,13 @@ def draw(kind: str, facts: Facts, generator: Generator, axis: int | None = None,
 
     `axis` is the class axis, where there is one, `classes` how many there are.
     """
+    values = _values(kind, facts, generator, axis, classes)
+    if not facts.permuted or values.dim() < 2:
+        return values
+    return values.movedim(1, -1).contiguous().movedim(-1, 1)
+
+
+def _values(kind: str, facts: Facts, generator: Generator, axis: int | None, classes: int) -> torch.Tensor:
     dtype = getattr(torch, facts.dtype or "float32")
     if kind in _KINDS:
         values: torch.Tensor = _KINDS[kind](facts.shape, generator, -1 if axis is None else axis, max(classes, 1))
@@ -243,7 +250,7 @@ def _sample(
         if facts.python:
             made[name] = python_value(facts)
             continue
-        resized = Facts(shapes[name], facts.dtype)
+        resized = Facts(shapes[name], facts.dtype, permuted=facts.permuted)
         operand = start.loss.tensors[name]
         if operand.holds and operand.holds not in _KINDS:
             made[name] = _lengths(resized.shape, operand, sizes).to(getattr(torch, facts.dtype or "int64"))

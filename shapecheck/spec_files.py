@@ -18,7 +18,7 @@ from shapecheck.specs import INTENTS, ROLES, VALUES, Size, Subject, TensorSpec, 
 FORMAT = 1
 CHECK_KEYS = ("name", "loss", "loss_args", "output", "target", "tensors", "intent", "classes")
 TOP_KEYS = ("shapecheck", "checks")
-TENSOR_KEYS = ("shape", "dtype", "axes", "min", "max", "classes", "values")
+TENSOR_KEYS = ("shape", "dtype", "axes", "min", "max", "classes", "values", "permuted")
 MOST_AXES = 25
 
 
@@ -166,6 +166,7 @@ def tensor(value: Any, name: str) -> TensorSpec:
         maximum=_number(value, "max", name),
         classes=class_count(value.get("classes")),
         values=_values(value.get("values"), name),
+        permuted=value.get("permuted") is True,
     )
     if spec.minimum is not None and spec.maximum is not None and spec.minimum > spec.maximum:
         raise UserError(f"`{name}` has min {spec.minimum:g} above max {spec.maximum:g}", "swap them")
@@ -245,6 +246,7 @@ def _plain(spec: TensorSpec) -> dict[str, Any]:
         "min": spec.minimum,
         "max": spec.maximum,
         "values": spec.values,
+        "permuted": spec.permuted or None,
     }
     return {key: value for key, value in facts.items() if value is not None}
 

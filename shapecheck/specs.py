@@ -48,7 +48,8 @@ class TensorSpec:
     `shape` has one `Size` an axis; `axes`, where known, one role of `ROLES` an axis. `minimum`, `maximum`, `total`
     (their sum) and `elements` (all of them, of small tensors) are of its values; `classes` is how many classes the data
     has; `values` is one of `VALUES`. `origin` is one of flag, spec, model, data, inferred, assumed. `python` is int,
-    float or list where a Python value stands in the tensor's place.
+    float or list where a Python value stands in the tensor's place. `permuted` is whether its axes were moved without a
+    copy, so that they lie in memory in another order.
     """
 
     shape: tuple[Size, ...]
@@ -62,6 +63,7 @@ class TensorSpec:
     total: float | None = None
     elements: tuple[float, ...] | None = None
     python: str = ""
+    permuted: bool = False
 
 
 @dataclass(frozen=True)
