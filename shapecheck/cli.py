@@ -178,7 +178,10 @@ def trace(
 @app.command()
 def explain(
     code: Annotated[
-        str, typer.Argument(metavar="CODE", help="A code such as SC101, or a name such as class-axis-last.")
+        str,
+        typer.Argument(
+            metavar="CODE", help="A code such as SC101, a name such as class-axis-last, or an error text of torch."
+        ),
     ],
     rules: RuleFolders = None,
     no_color: NoColor = False,

@@ -8,6 +8,7 @@ from typing import Any
 
 from shapecheck.conditions import compile_condition
 
+_EXAMPLE = re.compile(r"\[[-\d, ]*\]|\([-\d, ]*\)|-?\d+(?:\.\d+)?(?:e-?\d+)?")
 _BRACES = re.compile(r"\{([^{}]+)\}")
 
 
@@ -41,3 +42,8 @@ def show(value: Any) -> str:
     if isinstance(value, tuple):
         return f"({', '.join(map(show, value))})"
     return str(value)
+
+
+def blanked(text: str) -> str:
+    """An error text of torch without what differs from call to call: numbers, shapes, and where its lines break."""
+    return _EXAMPLE.sub("#", " ".join(text.split()))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from shapecheck import check_pages
 from shapecheck.errors import UserError, nearest
+from shapecheck.messages import blanked
 from shapecheck.rules import HEADINGS, Rule, all_rules
 
 OWN_LOSS = tuple(f"SC95{digit}" for digit in range(10))
@@ -17,18 +18,43 @@ _CODE = re.compile(r"SC\d+\Z", re.IGNORECASE)
 
 
 def page(code: str, folders: tuple[Path, ...] = ()) -> str:
-    """The page of a code or name as Markdown; `folders` as of `load_loss`. Raises UserError with the nearest."""
+    """The page of a code, of a name or of torch's error text, as Markdown; `folders` as of `load_loss`.
+
+    A text that several findings may come with gives the list of them. Raises UserError with the nearest.
+    """
     of_checks = check_pages.code_of(code)
     if of_checks is not None:
         return check_pages.markdown(of_checks)
     rules = all_rules(folders)
-    rule, losses = rules.get(code.upper()) or _by_name(code, {rule.name: (rule, ls) for rule, ls in rules.values()})
+    saying = _saying(code, rules)
+    if len(saying) > 1:
+        return _several(saying)
+    named = {rule.name: (rule, ls) for rule, ls in rules.values()}
+    rule, losses = rules.get(code.upper()) or (saying[0] if saying else _by_name(code, named))
     sections = [f"# {rule.code} {rule.name} ({rule.severity})", _summary(losses)]
     for key, heading in HEADINGS.items():
         text = rule.explain[key].strip()
         body = f"```python\n{text}\n```" if key in ("example", "instead") else text
+        if key == "bad" and rule.says:
+            body += "\n\nTorch says:\n\n" + "\n".join(f"- {words}" for words in rule.says)
         sections.append(f"## {heading}\n\n{body}")
     return "\n\n".join(sections) + "\n"
+
+
+Ruled = tuple[Rule, tuple[str, ...]]
+
+
+def _saying(text: str, rules: Mapping[str, Ruled]) -> list[Ruled]:
+    """The rules that explain an error of torch's, numbers and shapes apart."""
+    if " " not in text.strip():
+        return []
+    wanted = blanked(text)
+    return [found for found in rules.values() if any(blanked(words) in wanted for words in found[0].says)]
+
+
+def _several(saying: Sequence[Ruled]) -> str:
+    lines = [f"- {rule.code} {rule.name}: {', '.join(losses)}" for rule, losses in saying]
+    return "# Several findings come with this text\n\n" + "\n".join(lines) + "\n"
 
 
 def _by_name(name: str, rules: dict[str, tuple[Rule, tuple[str, ...]]]) -> tuple[Rule, tuple[str, ...]]:

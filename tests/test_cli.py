@@ -574,6 +574,16 @@ def test_explain_by_code_and_name(inside: Inside) -> None:
     assert page == inside("explain", "sc101") == inside("explain", "Class-Axis-Last")
 
 
+def test_explain_by_torchs_own_words(inside: Inside) -> None:
+    """Numbers are others than in the rule file, and several findings may come with one text."""
+    several = inside("explain", "RuntimeError: Expected target size [64, 3], got [64, 99]").out
+    assert several.startswith("# Several findings come with this text")
+    assert "SC101 class-axis-last" in several
+    one = inside("explain", "Hello: smooth_l1_loss does not support negative values for beta.").out
+    assert one.startswith("# SC313 negative-beta")
+    assert "Torch says:" in one
+
+
 def test_every_code_that_is_printed_has_a_page(inside: Inside, capsys: pytest.CaptureFixture[str]) -> None:
     sources = (Path(cli.__file__).parent).rglob("*.py")
     codes = {code for source in sources for code in re.findall(r'"(SC\d{3})"', source.read_text(encoding="utf-8"))}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from shapecheck import oracle
 from shapecheck.diagnosis import State
+from shapecheck.messages import blanked
 from shapecheck.report import Finding
 from shapecheck.rule_cases import Case
 from shapecheck.rule_tests.checking import Checked, checked
@@ -20,7 +21,6 @@ from shapecheck.verify import expect_advice
 
 FEWEST_CASES = 3
 # Numbers and shapes in torch's texts are those of one call: "size [5, 10]" and "size [3, 7]" are the same text.
-_EXAMPLE = re.compile(r"\[[-\d, ]*\]|\([-\d, ]*\)|-?\d+(?:\.\d+)?(?:e-?\d+)?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,9 +84,9 @@ def torch_says_so(seen: Ruled) -> Iterator[str]:
     answers = [answer for each in seen.failing() for answer in _answers(each)]
     if not answers and seen.rule.contract == "any":
         return  # this loss takes what others that have the rule do not
-    blanked = [_blanked(answer) for answer in answers]
+    said_so = [blanked(answer) for answer in answers]
     silent = not answers and seen.rule.contract != "rejects"
-    if not silent and not any(_blanked(text) in answer for text in seen.rule.says for answer in blanked):
+    if not silent and not any(blanked(text) in answer for text in seen.rule.says for answer in said_so):
         said = f"; it says: {answers[0]}" if answers else ""
         yield f"torch says none of the texts under `says` in any fail case{said}"
 
@@ -110,10 +110,6 @@ def _said(state: State) -> Iterator[str]:
         except Exception as error:  # torch raises whatever it likes
             yield str(error)
     yield from (str(each.message) for each in caught)
-
-
-def _blanked(text: str) -> str:
-    return _EXAMPLE.sub("#", " ".join(text.split()))
 
 
 def _finding(each: Checked) -> Finding:
