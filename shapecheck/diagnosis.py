@@ -52,11 +52,13 @@ class State:
             for name, t in self.tensors.items()
         }
 
-    @cached_property
+    @property
     def shapes_taken(self) -> bool:
         """Whether torch takes the shapes, and for the form that is meant as far as the dtypes tell."""
         verdict = self.verdict
-        return verdict.signature is not None and not any(requirement.misread for requirement in verdict.broken)
+        if verdict.signature is None or not verdict.broken:
+            return verdict.signature is not None
+        return not any(requirement.misread for requirement in verdict.broken)
 
     @property
     def shapes_fit(self) -> bool:
@@ -257,9 +259,8 @@ def _fact_cause(state: State) -> Diagnosis | None:
     if not possible:
         return None
     broken = {requirement.name for requirement in verdict.broken}
-    facts = {**verdict.env, "result": result_shape(verdict)} if verdict.possible.asks_result else verdict.env
     for rule, holds_of in possible:
-        if rule.code not in state.applied and _due(rule, verdict, broken) and holds_of(facts) is True:
+        if rule.code not in state.applied and _due(rule, verdict, broken) and holds_of(verdict.env) is True:
             env = _environment(state, verdict.bounds, verdict)
             return Diagnosis(rule, verdict.bounds, env, tuple(_options(rule, state, verdict.bounds, env)), state)
     return None

@@ -138,7 +138,10 @@ def judge(
                 broken = tuple(
                     [r for r, where, that in possible.requirements if where(env) is True and that(env) is False]
                 )
-                return Verdict(signature, bounds, broken, env, possible)
+                verdict = Verdict(signature, bounds, broken, env, possible)
+                if possible.asks_result:
+                    env["result"] = result_shape(verdict)
+                return verdict
     known = {**more, "form": None}
     possible = narrowed(loss, kind, tensors, arguments, known)
     return Verdict(None, {}, (), environment(tensors, arguments, {}, known), possible)

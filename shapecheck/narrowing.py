@@ -7,7 +7,7 @@ environment that knows these and raises for anything else, so what it gives with
 from __future__ import annotations
 
 import ast
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,16 +57,11 @@ class Narrowed:
 
 
 def kind_of(
-    loss: Loss, tensors: Mapping[str, Any], arguments: Mapping[str, Any], observed: Hashable, classes: int | None
-) -> Hashable:
-    """What calls alike have in common; None where it cannot be looked up by."""
+    loss: Loss, tensors: Mapping[str, Any], arguments: Mapping[str, Any], observed: tuple[str, ...], classes: int | None
+) -> tuple[Any, ...]:
+    """What calls alike have in common."""
     keywords = () if arguments is loss.defaults else tuple([(name, _value(value)) for name, value in arguments.items()])
-    kind = (tuple([_alike(facts) for facts in tensors.values()]), keywords, observed, classes)
-    try:
-        hash(kind)
-    except TypeError:  # a list or a mapping among the keywords
-        return None
-    return kind
+    return (tuple([_alike(facts) for facts in tensors.values()]), keywords, observed, classes)
 
 
 def _alike(facts: Any) -> tuple[Any, ...]:
@@ -82,17 +77,22 @@ def _value(value: Any) -> Any:
 
 
 def narrowed(
-    loss: Loss, kind: Hashable, tensors: Mapping[str, Any], arguments: Mapping[str, Any], known: Mapping[str, Any]
+    loss: Loss,
+    kind: tuple[Any, ...],
+    tensors: Mapping[str, Any],
+    arguments: Mapping[str, Any],
+    known: Mapping[str, Any],
 ) -> Narrowed:
     """What can matter of a loss; `known` is what calls of the kind have in common besides tensors and keywords."""
     key = (kind, known["form"])
-    found = loss.narrowed.get(key) if kind is not None else None
+    try:
+        found: Narrowed | None = loss.narrowed.get(key)
+    except TypeError:  # a list or a mapping among the keywords: not remembered
+        return _narrow(loss, tensors, arguments, known)
     if found is None:
-        found = _narrow(loss, tensors, arguments, known)
-        if kind is not None:
-            if len(loss.narrowed) >= MOST_KEPT:
-                loss.narrowed.clear()
-            loss.narrowed[key] = found
+        if len(loss.narrowed) >= MOST_KEPT:
+            loss.narrowed.clear()
+        found = loss.narrowed[key] = _narrow(loss, tensors, arguments, known)
     return found
 
 
