@@ -19,6 +19,7 @@ from shapecheck.messages import fill
 from shapecheck.readings import accepted_targets, complete, readings
 from shapecheck.report import CheckResult, Finding, Fix
 from shapecheck.rules import Loss, folder_of
+from shapecheck.spec_files import unmeasured
 from shapecheck.specs import Size, Subject, TensorSpec
 from shapecheck.suggestions import Case, Judge, named, observed, suggest
 from shapecheck.symbols import NUMBERS, Symbols, settle, symbols_of
@@ -61,10 +62,18 @@ def check(subject: Subject, loss: Loss, verifier: Judge | None = None) -> CheckR
         roles=(loss.output, loss.target),
         accepted_targets=tuple(accepted_targets(loss, subject, bool(findings))),
         findings=_ordered(findings),
-        notes=subject.notes,
+        notes=_notes(subject, loss),
         engine=subject.engine,
         elapsed_ms=round((time.perf_counter() - began) * 1000),
     )
+
+
+def _notes(subject: Subject, loss: Loss) -> tuple[str, ...]:
+    """What the reader should know besides; of a spec, whether it says anything of the labels' values."""
+    if subject.engine != "none" or not loss.target:
+        return subject.notes
+    note = unmeasured(subject.tensors.get(loss.target))
+    return (*subject.notes, note) if note else subject.notes
 
 
 def _symbols(subject: Subject, loss: Loss) -> Symbols:

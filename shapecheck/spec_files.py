@@ -110,14 +110,13 @@ def _subject(item: Any, name: str, place: Location, loss: str | None, loss_args:
         location=place,
         intent=intent,
         classes=class_count(item.get("classes")),
-        notes=_unmeasured(tensors),
     )
 
 
-def _unmeasured(tensors: Mapping[str, TensorSpec]) -> tuple[str, ...]:
-    target = tensors.get("target")
+def unmeasured(target: TensorSpec | None) -> str:
+    """The note on values that no spec gives, or ''."""
     known = target is not None and (target.maximum is not None or target.values)
-    return () if known else ("values not checked: the spec gives no min, max or values for the target",)
+    return "" if known else "values not checked: the spec gives no min, max or values for the target"
 
 
 def class_count(classes: Any) -> int | None:
