@@ -25,7 +25,6 @@ from shapecheck.suggestions import Case, Judge, named, observed, suggest
 from shapecheck.symbols import NUMBERS, Symbols, settle, symbols_of
 
 DISAGREEMENT = "SC909"
-UNLESS = "; all is well if that is done between the model and the loss"
 
 
 def check(subject: Subject, loss: Loss, verifier: Judge | None = None) -> CheckResult:
@@ -287,7 +286,7 @@ def _finding(case: Case, cause: Diagnosis, fixes: tuple[Fix, ...], says: str) ->
         rule.name,
         "note" if likely else rule.severity,
         fill(rule.message, env),
-        why=fill(rule.why, env) + (UNLESS if likely else ""),
+        why=fill(rule.why, env) + (f"; {fill(rule.unless, env)}" if likely and rule.unless else ""),
         torch_says=says,
         rows=drawing.rows(case.subject, case.symbols, cause, fixes),
         location=_observed_at(case.subject, rule.observed),

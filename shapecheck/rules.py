@@ -165,8 +165,8 @@ class FixTemplate:
 class Rule:
     """One way to break a contract. `found` are alternatives; the first that reads the shapes names the axes.
 
-    Where `note_when` holds it is only a note: what was seen may still be put right between model and loss. `says` are
-    torch's own texts, with sizes that are examples.
+    Where `note_when` holds it is only a note, and `unless` says when all is well. `says` are torch's own texts, with sizes
+    that are examples.
     """
 
     code: Code
@@ -181,6 +181,7 @@ class Rule:
     found: Annotated[tuple[Patterns, ...], Written(APatternEach | tuple[APatternEach, ...])] = ()
     when: str = ""
     note_when: str = ""
+    unless: str = ""
     broken: str = ""
     mark: Mapping[str, str] | None = None
     sample: str = ""
@@ -384,7 +385,12 @@ def validate(loss: Loss) -> None:
         named = axes.union(*(pattern.names for way in rule.found for pattern in way.values()))
         for text in (rule.when, rule.note_when, *(fix.when for fix in rule.fixes)):
             _condition(loss, rule.source, text, named)
-        for text in (rule.message, rule.why, *(text for fix in rule.fixes for text in (fix.title, fix.code))):
+        for text in (
+            rule.message,
+            rule.why,
+            rule.unless,
+            *(text for fix in rule.fixes for text in (fix.title, fix.code)),
+        ):
             for condition in expressions(text):
                 _condition(loss, rule.source, condition, named)
         for fix in rule.fixes:
