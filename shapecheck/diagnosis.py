@@ -258,18 +258,17 @@ def _fact_cause(state: State) -> Diagnosis | None:
     possible = verdict.possible.fact_rules if verdict.broken or not verdict.signature else verdict.possible.free_rules
     if not possible:
         return None
-    broken = {requirement.name for requirement in verdict.broken}
     for rule, holds_of in possible:
-        if rule.code not in state.applied and _due(rule, verdict, broken) and holds_of(verdict.env) is True:
+        if holds_of(verdict.env) is True and rule.code not in state.applied and _due(rule, verdict):
             env = _environment(state, verdict.bounds, verdict)
             return Diagnosis(rule, verdict.bounds, env, tuple(_options(rule, state, verdict.bounds, env)), state)
     return None
 
 
-def _due(rule: Rule, verdict: Verdict, broken: set[str]) -> bool:
+def _due(rule: Rule, verdict: Verdict) -> bool:
     """Whether a rule without shapes is about calls on which the contract says this."""
     if rule.broken:
-        return rule.broken in broken
+        return any(requirement.name == rule.broken for requirement in verdict.broken)
     return rule.contract == "any" or (rule.contract == "accepts" and verdict.accepts)
 
 

@@ -128,10 +128,12 @@ def judge(
     `observed` and `classes` decide nothing, but which rules may explain it.
     """
     kind = kind_of(loss, tensors, arguments, observed, classes)
-    more = {"observed": observed, "classes": classes, "loss": loss.name, "reduces": reduction_of(arguments)}
+    known = {
+        "observed": observed, "classes": classes, "loss": loss.name, "reduces": reduction_of(arguments), "form": None,
+    }  # fmt: skip
     for signature in signatures_of(loss, tensors):
         for bounds in bind(signature.patterns, tensors, use_roles=False):
-            known = {**more, "form": signature.form}
+            known["form"] = signature.form
             env = environment(tensors, arguments, bounds, known)
             if not signature.where or holds(signature.where, env):
                 possible = narrowed(loss, kind, tensors, arguments, known)
@@ -142,7 +144,7 @@ def judge(
                 if possible.asks_result:
                     env["result"] = result_shape(verdict)
                 return verdict
-    known = {**more, "form": None}
+    known["form"] = None
     possible = narrowed(loss, kind, tensors, arguments, known)
     return Verdict(None, {}, (), environment(tensors, arguments, {}, known), possible)
 

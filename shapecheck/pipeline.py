@@ -126,7 +126,7 @@ def _state(subject: Subject, loss: Loss, symbols: Symbols) -> State:
         signature = judge(loss, tensors, arguments).signature
         likely = (signature.dtype if signature else "") or loss.tensors[loss.target].dtype or _usual_dtype(loss)
         tensors[loss.target] = replace(given[loss.target], dtype=likely)
-    observed = tuple([observation.kind for observation in subject.observations])
+    observed = tuple([observation.kind for observation in subject.observations]) if subject.observations else ()
     # A class axis that is only a name may well have as many classes as the data.
     named = bool(symbols.sizes) and any(isinstance(size, str) for size in subject.tensors[loss.output].shape)
     classes = None if named else subject.classes or (tensors[loss.target].classes if loss.target else None)
