@@ -95,9 +95,7 @@ def check_tensors(
     for name in rule.tensors:
         if name not in specs and (name == rule.target or rule.tensors[name].assume is None):
             raise UserError(f"{rule.name} needs the tensor {name!r}", f"it takes: {', '.join(rule.tensors)}")
-    plain = {
-        name: measure.keyword_facts(value) if hasattr(value, "dtype") else value for name, value in loss_args.items()
-    }
+    plain = measure.facts_of_keywords(loss_args)
     subject = Subject(rule.name, specs, plain, name=rule.name, location=_caller(), engine="real", notes=ours.notes)
     return Report((check_subject(subject, rule, TorchJudge()),), __version__)
 

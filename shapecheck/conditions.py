@@ -224,8 +224,7 @@ def _comparison(node: ast.Compare, text: str) -> Condition:
     # Among values of which some are not known, `in` can only be certain of what it finds.
     decided = {ast.In: True, ast.NotIn: False}.get(type(kind))
     if _is_constant(node.comparators[0]):
-        place = _tensor_fact(node.left)
-        return _comparison_with(left, act, right({})) if place is None else _fact_with(*place, act, right({}))
+        return _comparison_with(left, act, right({}))
 
     def compare(env: Mapping[str, Value]) -> Value:
         a = left(env)
@@ -250,28 +249,6 @@ def _comparison_with(left: Condition, act: Callable[[Any, Any], Any], b: Value) 
 
     def compare(env: Mapping[str, Value]) -> Value:
         a = left(env)
-        if a is None or (type(a) is tuple and None in a):
-            return None
-        try:
-            return act(a, b)
-        except TypeError:
-            return None
-
-    return compare
-
-
-def _tensor_fact(node: ast.expr) -> tuple[str, str] | None:
-    """`target.dtype` as the tensor's name and the fact's."""
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-        return from_python(node.value.id), node.attr
-    return None
-
-
-def _fact_with(tensor: str, fact: str, act: Callable[[Any, Any], Any], b: Value) -> Condition:
-    """`target.dtype == int64`, the most frequent condition of all, in one step."""
-
-    def compare(env: Mapping[str, Value]) -> Value:
-        a = getattr(env.get(tensor), fact, None)
         if a is None or (type(a) is tuple and None in a):
             return None
         try:

@@ -256,8 +256,6 @@ def _fact_cause(state: State) -> Diagnosis | None:
     """The first rule on dtypes, keywords and values that holds for the shapes as they are now."""
     verdict = state.verdict
     possible = verdict.possible.fact_rules if verdict.broken or not verdict.signature else verdict.possible.free_rules
-    if not possible:
-        return None
     for rule, holds_of in possible:
         if holds_of(verdict.env) is True and rule.code not in state.applied and _due(rule, verdict):
             env = _environment(state, verdict.bounds, verdict)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from shapecheck import keywords, wire
 from shapecheck.errors import CheckError, UserError
 from shapecheck.pipeline import check
+from shapecheck.readings import ROLE_OF_NAME
 from shapecheck.rules import Loss, load_loss
 from shapecheck.specs import InputRequest, Size, Subject, TensorSpec
 
@@ -221,18 +222,6 @@ def _values_of(output: torch.Tensor, axes: tuple[str, ...], loss: Loss) -> str |
     if loss.has_classes:
         return measure.output_values(output, 1) if len(axes) > 1 and "unknown" in axes else None
     return measure.output_values(output, measure.class_axis_of(loss, tuple(output.shape)))
-
-
-ROLE_OF_NAME = {
-    "N": "batch",
-    "B": "batch",
-    "C": "class",
-    "T": "time",
-    "L": "time",
-    "D": "depth",
-    "H": "height",
-    "W": "width",
-}
 
 
 def _sizes_for_target(asked: ModelCheck, seen: Probe) -> tuple[Mapping[str, int], tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -124,6 +125,11 @@ def number_facts(value: Any) -> TensorSpec | None:
             (len(value),), "int64", minimum=low, maximum=high, elements=tuple(value), origin="data", python="list"
         )
     return None
+
+
+def facts_of_keywords(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The keywords of a call, tensors among them as what is measured of them."""
+    return {name: keyword_facts(v) if isinstance(v, torch.Tensor) else v for name, v in arguments.items()}
 
 
 def keyword_facts(tensor: torch.Tensor) -> dict[str, Any]:

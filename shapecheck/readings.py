@@ -17,6 +17,7 @@ from shapecheck.specs import FLOATING, Size, Subject, TensorSpec
 from shapecheck.symbols import Symbols, symbols_of
 
 LETTERS = {"batch": "N", "class": "C", "time": "T", "depth": "D", "height": "H", "width": "W"}
+ROLE_OF_NAME = {**{letter: role for role, letter in LETTERS.items()}, "B": "batch", "L": "time"}
 _POSITIONS = ("time", "depth", "height", "width", "feature", "unknown")
 
 

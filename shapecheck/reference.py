@@ -17,6 +17,7 @@ import torch
 from shapecheck.calls import keywords
 from shapecheck.diagnosis import State
 from shapecheck.matching import Facts, Verdict, judge, result_names, result_shape
+from shapecheck.measure import dtype_name
 from shapecheck.operations import Named
 from shapecheck.oracle import Tensors, call_loss
 from shapecheck.specs import FLOATING
@@ -78,7 +79,7 @@ def _as_meant(single: dict[str, Any], after: State) -> dict[str, Any]:
 
 def _form(tensors: Mapping[str, Any], after: State) -> str:
     facts = {
-        name: Facts(tuple(value.shape), str(value.dtype).removeprefix("torch."))
+        name: Facts(tuple(value.shape), dtype_name(value))
         if isinstance(value, torch.Tensor)
         else Facts((len(value),) if isinstance(value, list) else (), python=type(value).__name__)
         for name, value in tensors.items()

@@ -1,7 +1,8 @@
 """Rule files: what a loss accepts, what can be wrong with a call, and the fixes. Reads rules/*.yaml.
 
 A rule file holds one loss; `family` names a file of rules that several losses share. Every mistake in one is an
-error with `file:line`, the allowed keys and the nearest spelling. Nothing in a rule file can run code.
+error with `file:line`, the allowed keys and the nearest spelling. Reading one runs nothing of it. What runs later is the
+function that its `call` names and, in `shapecheck rules test` alone, the code of its explanations.
 """
 
 from __future__ import annotations

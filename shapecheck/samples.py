@@ -84,7 +84,8 @@ def _log_probabilities(shape: Sequence[int], generator: Generator, axis: int, cl
     return torch.randn(shape, generator=generator).log_softmax(axis if shape else 0)
 
 
-def _one_hot(shape: Sequence[int], generator: Generator, axis: int, classes: int) -> torch.Tensor:
+def one_hot(shape: Sequence[int], generator: Generator, axis: int, classes: int = 0) -> torch.Tensor:
+    """A one at random along an axis."""
     if not shape or not shape[axis]:
         return torch.zeros(shape)
     place = axis % len(shape)
@@ -119,7 +120,7 @@ _KINDS: Mapping[str, Any] = {
     "counts": _integers(0, 6),
     "class-index": lambda shape, generator, axis, classes: torch.randint(0, classes, shape, generator=generator),
     "from-one": lambda shape, generator, axis, classes: torch.randint(1, classes + 1, shape, generator=generator),
-    "one-hot": _one_hot,
+    "one-hot": one_hot,
     "class-list": _class_list,
 }
 

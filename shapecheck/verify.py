@@ -239,9 +239,12 @@ def _trap(cause: Diagnosis, tensors: Tensors, after: State, start: State, loss: 
     wrong = reduced(after, {**values, name: tensors[name].reshape(shape)})
     if math.isclose(float(wrong), float(loss.detach()), rel_tol=1e-6):
         return None
-    sizes = ", ".join(map(str, shape))
-    digits = _digits(float(wrong), float(loss.detach()))
-    return f"{name}.reshape({sizes}) also fits, but mixes axes: loss {float(wrong):.{digits}f}"
+    return mixes_axes(name, shape, float(wrong), _digits(float(wrong), float(loss.detach())))
+
+
+def mixes_axes(name: str, shape: Sequence[int], wrong: float, digits: int = 4) -> str:
+    """The sentence about a reshape that fits and gives another number."""
+    return f"{name}.reshape({', '.join(map(str, shape))}) also fits, but mixes axes: loss {wrong:.{digits}f}"
 
 
 def _digits(one: float, other: float) -> int:

@@ -10,12 +10,12 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from shapecheck.readings import LETTERS
 from shapecheck.specs import FLOATING, INTEGRAL
 
 UNIT = -1  # an axis of size one that the output does not have
 SCORES = ("class", "feature")
 POSITIONS = ("time", "depth", "height", "width")
-LETTERS = {"batch": "N", "class": "C", "time": "T", "depth": "D", "height": "H", "width": "W"}
 
 
 @dataclass(frozen=True)

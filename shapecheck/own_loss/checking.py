@@ -10,6 +10,7 @@ import torch
 
 from shapecheck.drawing import ORIGINS
 from shapecheck.errors import Location
+from shapecheck.measure import dtype_name
 from shapecheck.own_loss import findings
 from shapecheck.own_loss.asking import Asker, one_thread
 from shapecheck.own_loss.calling import OwnLoss
@@ -223,7 +224,7 @@ def _given(asker: Asker, question: Question, spec: TensorSpec, form: Layout, out
 def _real(
     asker: Asker, target: torch.Tensor, spec: TensorSpec, form: Layout, output: torch.Tensor, classes: int | None
 ) -> Tried:
-    dtype = str(target.dtype).removeprefix("torch.")
+    dtype = dtype_name(target)
     one = described(tuple(target.shape), dtype, form, spec.axes, _real_holds(target, spec))
     call = Call(output, form, target, one, one.holds[0], classes or spec.classes)
     return measured(asker, Tried(call, asker.ask(output, target)))

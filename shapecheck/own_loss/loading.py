@@ -44,15 +44,9 @@ def _resolved(loaded: callables.Loaded, text: str, arguments: Mapping[str, Any])
     known = callables.torch_loss(loaded.found)
     if known is not None:
         name, settings = known
-        return TorchLoss(name, {**_facts(settings), **_facts(arguments)}, _note(text, name, settings))
+        return TorchLoss(name, measure.facts_of_keywords({**settings, **arguments}), _note(text, name, settings))
     found, keywords = callables.built(loaded, arguments)
     return replace(own_loss(found, text, loaded.name, loaded.location, keywords), given=dict(arguments))
-
-
-def _facts(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Tensors among the keywords as their shape and what else is measured of them."""
-    tensor = torch.Tensor
-    return {name: measure.keyword_facts(v) if isinstance(v, tensor) else v for name, v in arguments.items()}
 
 
 def _note(text: str, name: str, settings: Mapping[str, Any]) -> str:

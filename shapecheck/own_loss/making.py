@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from shapecheck.own_loss.candidates import UNIT, Candidate, Layout
+from shapecheck.samples import one_hot
 
 DISTRIBUTIONS = ("logits", "probabilities", "log-probabilities", "unit-interval")
 
@@ -64,9 +65,7 @@ def _one_hot(one: Candidate, output: Layout, generator: torch.Generator) -> torc
     axis = rows_axis(one, output)
     if axis is None or not one.shape[axis]:
         return _balanced(one.shape, generator)
-    rest = [size for each, size in enumerate(one.shape) if each != axis]
-    index = torch.randint(0, one.shape[axis], rest, generator=generator)
-    return torch.zeros(one.shape).scatter_(axis, index.unsqueeze(axis), 1.0)
+    return one_hot(one.shape, generator, axis)
 
 
 def rows_axis(one: Candidate, output: Layout) -> int | None:

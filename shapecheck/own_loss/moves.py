@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 import torch.nn.functional as F
 
+from shapecheck.measure import dtype_name
 from shapecheck.own_loss.candidates import UNIT, Candidate, Layout
 from shapecheck.own_loss.making import class_count
 from shapecheck.own_loss.measuring import Call
@@ -132,7 +133,7 @@ def _cast(call: Call) -> Move | None:
     """Integers to the output's own dtype, or narrow ones to int64; never numbers to integers."""
     if call.one.floating:
         return None
-    name = str(call.output.dtype).removeprefix("torch.")
+    name = dtype_name(call.output)
     kind = name if call.output.is_floating_point() and name in _CASTS else ""
     if not kind:
         return None
@@ -185,7 +186,7 @@ def _one_hot(call: Call) -> Iterator[Move]:
     turn = "" if index >= rank - 1 else f".movedim(-1, {index})"
     code = f"F.one_hot(target, {count}){turn}"
     title = "give one-hot rows in place of class indices"
-    kind = str(call.output.dtype).removeprefix("torch.")
+    kind = dtype_name(call.output)
     if kind in _CASTS:
         float_rows = replace(moved, target=rows.to(call.output.dtype), one=replace(moved.one, dtype=kind))
         yield Move("one-hot-target", title, "target", f"{code}.{_CASTS[kind]}()", float_rows)
@@ -198,7 +199,7 @@ def _with_target(call: Call, target: torch.Tensor, axes: tuple[int | None, ...],
         call.one,
         axes=axes,
         shape=tuple(target.shape),
-        dtype=str(target.dtype).removeprefix("torch."),
+        dtype=dtype_name(target),
         index=call.one.index if index == UNIT else index,
     )
     rows = any(axis in call.layout.scores for axis in axes)

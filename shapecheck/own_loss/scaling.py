@@ -6,13 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from shapecheck.own_loss.candidates import LETTERS
+from shapecheck.readings import ROLE_OF_NAME
 from shapecheck.specs import Size, TensorSpec
 from shapecheck.symbols import symbols_of
 
 LARGEST = 1_000_000  # elements of the output; what is larger is tried with smaller sizes
 _LARGE = 16
-_ROLES = {**{letter: role for role, letter in LETTERS.items()}, "B": "batch", "L": "time"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +45,7 @@ def scale_of(shapes: Sequence[Sequence[Size]]) -> Scale:
 
 
 def _roles(shape: Sequence[Size]) -> tuple[str, ...] | None:
-    roles = [_ROLES.get(size) if isinstance(size, str) else "unit" if size == 1 else None for size in shape]
+    roles = [ROLE_OF_NAME.get(size) if isinstance(size, str) else "unit" if size == 1 else None for size in shape]
     if "batch" not in roles:
         return None
     return tuple(role or "unknown" for role in roles)

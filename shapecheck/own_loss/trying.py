@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from shapecheck.measure import dtype_name
 from shapecheck.own_loss.asking import Answer, Asker
 from shapecheck.own_loss.candidates import POSITIONS, UNIT, Candidate, Layout, candidates
 from shapecheck.own_loss.making import class_count, target_of
 from shapecheck.own_loss.measuring import Call, Measured, measure
 from shapecheck.own_loss.moves import Move, contiguous, double_moves, moves
+from shapecheck.verify import mixes_axes
 
 MOST_FIXES = 3
 
@@ -79,7 +81,7 @@ def measured(asker: Asker, tried: Tried) -> Tried:
 def survey(asker: Asker, output: torch.Tensor, layout: Layout, classes: int | None) -> list[Tried]:
     """Every plausible target, tried and measured; ends early where the loss is slow or fails whatever it is given."""
     found: list[Tried] = []
-    for one in candidates(layout, str(output.dtype).removeprefix("torch.")):
+    for one in candidates(layout, dtype_name(output)):
         if asker.expired or (len(found) > 1 and all(each.answer.slip for each in found)):
             break
         found.append(measured(asker, try_target(asker, output, layout, one, classes)))
@@ -203,7 +205,7 @@ def _trap(asker: Asker, move: Move, found: Measured) -> str:
     wrong = asker.ask(move.before.reshape(shape), move.call.target).value
     if wrong is None or wrong.numel() != 1 or math.isclose(float(wrong), float(value), rel_tol=1e-6):
         return ""
-    return f"output.reshape({', '.join(map(str, shape))}) also fits, but mixes axes: loss {float(wrong):.4f}"
+    return mixes_axes("output", shape, float(wrong))
 
 
 def working_values(asker: Asker, call: Call) -> Iterator[tuple[str, str, Call]]:

@@ -176,14 +176,12 @@ def the_other_way_has_no_error(seen: Ruled, losses: Sequence[Loss]) -> Iterator[
 
 def _subject(loss: Loss, given: Mapping[str, Any]) -> Subject:
     """The call of an explanation as a check of real tensors sees it."""
-    tensors, keywords = {}, {}
+    tensors: dict[str, Any] = {}
+    keywords: dict[str, Any] = {}
     for name, value in given.items():
-        detached = value.detach() if isinstance(value, torch.Tensor) else value
-        if name not in loss.arguments and tensor_name(name, loss) is not None:
-            tensors[name] = detached
-        else:
-            keywords[name] = measure.keyword_facts(detached) if isinstance(value, torch.Tensor) else value
-    return Subject(loss.name, measured(loss, tensors), keywords, engine="real")
+        kind = tensors if name not in loss.arguments and tensor_name(name, loss) is not None else keywords
+        kind[name] = value.detach() if isinstance(value, torch.Tensor) else value
+    return Subject(loss.name, measured(loss, tensors), measure.facts_of_keywords(keywords), engine="real")
 
 
 def _with_facts_of(case: Case, subject: Subject) -> Subject:

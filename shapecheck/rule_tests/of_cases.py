@@ -18,12 +18,11 @@ from torch import nn
 from shapecheck import calls, oracle
 from shapecheck.diagnosis import diagnose, start
 from shapecheck.matching import Facts
+from shapecheck.pipeline import DISAGREEMENT
 from shapecheck.report import Fix
 from shapecheck.rule_tests.checking import Checked, Proved
 from shapecheck.samples import full_size
 from shapecheck.verify import NO_REFERENCE, expect_advice
-
-DISAGREEMENT = "SC909"
 
 
 def what_is_found(seen: Checked) -> Iterator[str]:
