@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from shapecheck import keywords, wire
 from shapecheck.errors import CheckError, UserError
+from shapecheck.model_rules import with_findings
 from shapecheck.pipeline import check
 from shapecheck.readings import ROLE_OF_NAME
 from shapecheck.rules import Loss, load_loss
@@ -156,7 +157,7 @@ def check_own(
         classes=subject.classes,
         notes=subject.notes,
     )
-    return check(question)
+    return with_findings(check(question), subject.observations)
 
 
 def check_model(model: nn.Module, asked: ModelCheck, name: str, own: OwnLoss | None = None) -> CheckResult:

@@ -16,6 +16,7 @@ from shapecheck.diagnosis import Diagnosis, State, diagnose, start
 from shapecheck.errors import Location
 from shapecheck.matching import arguments_of, facts, holds, judge
 from shapecheck.messages import fill
+from shapecheck.model_rules import ordered, with_findings
 from shapecheck.readings import accepted_targets, complete, readings
 from shapecheck.report import CheckResult, Finding, Fix
 from shapecheck.rules import Loss, folder_of
@@ -48,7 +49,7 @@ def check(subject: Subject, loss: Loss, verifier: Judge | None = None) -> CheckR
         judged = [(case, diagnose(case.state)) for case in _assumed_cases(subject, loss, kindest)]
         case, findings = _judged_alone(judged, verifier)
         contract, note = "unknown", ""
-    return CheckResult(
+    result = CheckResult(
         name=subject.name,
         loss=loss.name,
         loss_args=subject.loss_args,
@@ -60,11 +61,12 @@ def check(subject: Subject, loss: Loss, verifier: Judge | None = None) -> CheckR
         tensors=_reported(subject, case),
         roles=(loss.output, loss.target),
         accepted_targets=tuple(accepted_targets(loss, subject, bool(findings))),
-        findings=_ordered(findings),
+        findings=ordered(findings),
         notes=_notes(subject, loss),
         engine=subject.engine,
         elapsed_ms=round((time.perf_counter() - began) * 1000),
     )
+    return with_findings(result, subject.observations)
 
 
 def _notes(subject: Subject, loss: Loss) -> tuple[str, ...]:
@@ -245,13 +247,6 @@ def _joined(first: Finding, second: Finding) -> Finding:
     fixes = [*first.fixes, *(fix for fix in second.fixes if fix.call not in {f.call for f in first.fixes})]
     rows = tuple(row for row in first.rows if row.label not in ("target", "targets"))
     return replace(first, fixes=tuple(fixes), rows=rows, torch_says="")
-
-
-def _ordered(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    if len(findings) < 2:
-        return findings
-    rank = {"error": 0, "warning": 1, "note": 2}
-    return tuple(sorted(findings, key=lambda finding: rank[finding.severity]))
 
 
 # ------------------------------------------------------------------------------------------- findings

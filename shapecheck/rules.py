@@ -50,6 +50,7 @@ CODE = r"SC\d{3}"
 CONTRACTS = ("rejects", "accepts", "any")
 ARGUMENT_TYPES = ("bool", "int", "float", "str", "list", "dtype")
 GUIDE = "Writing a rule"
+ANY_LOSS = "any loss"
 PYTHON_TYPES = ("float", "int", "list")
 
 # How what the loader makes something of is written in a file; `forms.py` checks it, and tells editors.
@@ -167,7 +168,7 @@ class Rule:
     """One way to break a contract. `found` are alternatives; the first that reads the shapes names the axes.
 
     Where `note_when` holds it is only a note, and `unless` says when all is well. `says` are torch's own texts, with sizes
-    that are examples.
+    that are examples. What a rule on the model finds `alone` explains all that is wrong with the tensors.
     """
 
     code: Code
@@ -187,6 +188,7 @@ class Rule:
     mark: Mapping[str, str] | None = None
     sample: str = ""
     observed: str = ""
+    alone: bool = False
     fixes: tuple[FixTemplate, ...] = ()
     traps: tuple[str, ...] = ()
     says: tuple[str, ...] = ()
@@ -344,18 +346,26 @@ def all_losses(folders: tuple[Path, ...] = ()) -> list[Loss]:
     return sorted(found.values(), key=lambda loss: loss.name)
 
 
+@cache
+def model_rules() -> tuple[Rule, ...]:
+    """The rules on what a model does, whatever its loss."""
+    file = rules_folder() / "families" / "model.yaml"
+    return tuple(_rule(item, {}, file) for item in _family(file)["rules"])
+
+
 def folder_of(rule: Rule, folders: tuple[Path, ...]) -> str:
     """The one of the user's folders that a rule is from, as they would type it; '' for a rule of ours."""
     return next((shown_path(folder) for folder in folders if rule.file.is_relative_to(folder)), "")
 
 
 def all_rules(folders: tuple[Path, ...] = ()) -> dict[str, tuple[Rule, tuple[str, ...]]]:
-    """Code -> the rule and the losses it belongs to."""
+    """Code -> the rule and the losses it belongs to; those on the model itself to `ANY_LOSS`."""
     found: dict[str, tuple[Rule, tuple[str, ...]]] = {}
     for loss in all_losses(folders):
         for rule in loss.rules:
             _, losses = found.get(rule.code, (rule, ()))
             found[rule.code] = (rule, losses if loss.name in losses else (*losses, loss.name))
+    found |= {rule.code: (rule, (ANY_LOSS,)) for rule in model_rules()}
     return dict(sorted(found.items()))
 
 

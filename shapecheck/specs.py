@@ -87,15 +87,30 @@ class ProbedInput:
 
 
 @dataclass(frozen=True)
-class Observation:
-    """Something the model does on the way to its output that a loss may care about.
+class Remedy:
+    """What the user's line would be without the fault. `proof` says what the model did when it was run so.
 
-    `kind` is softmax, log_softmax, sigmoid, argmax or detach; `axis` is the output axis it runs over.
+    `verified` is executed (the model was run with the change and the fault was gone) or no.
+    """
+
+    code: str
+    verified: str = "no"
+    proof: str = ""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Something the model does that a loss, or its training, may care about.
+
+    `kind` is softmax, log_softmax, sigmoid, argmax or detach, where `axis` is the output axis it runs over; or one of those
+    that `rules/model.yaml` names under `observed:`, whose messages are filled from `facts` (shapes, sizes, words).
     """
 
     kind: str
     location: Location | None
     axis: int | None = None
+    facts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    remedy: Remedy | None = None
 
 
 @dataclass(frozen=True, eq=False)

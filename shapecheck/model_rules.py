@@ -1,0 +1,59 @@
+"""Findings on the model itself, whatever its loss: each observation that a rule of families/model.yaml names. Runs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from shapecheck.matching import holds
+from shapecheck.messages import fill
+from shapecheck.report import CheckResult, Finding, Fix, Row
+from shapecheck.rules import FixTemplate, Rule, model_rules
+from shapecheck.specs import Observation
+
+_DRAWN = (("before", "before the call"), ("after", "after it"))
+
+
+def with_findings(result: CheckResult, observations: Sequence[Observation]) -> CheckResult:
+    """The result with the findings on the model before those on the tensors, which may follow from them."""
+    if not observations:
+        return result
+    seen = [(rule, each) for each in observations for rule in model_rules() if rule.observed == each.kind]
+    found = tuple(_finding(rule, each) for rule, each in seen)
+    others = () if any(rule.alone for rule, _ in seen) else result.findings
+    return replace(result, findings=ordered((*found, *others)))
+
+
+def ordered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Errors first, then warnings and notes."""
+    rank = {"error": 0, "warning": 1, "note": 2}
+    return tuple(sorted(findings, key=lambda finding: rank[finding.severity]))
+
+
+def _finding(rule: Rule, seen: Observation) -> Finding:
+    return Finding(
+        rule.code,
+        rule.name,
+        rule.severity,
+        fill(rule.message, seen.facts),
+        why=fill(rule.why, seen.facts),
+        rows=tuple(_rows(seen.facts)),
+        location=seen.location,
+        fixes=tuple(_fix(template, seen) for template in rule.fixes if holds(template.when, seen.facts)),
+    )
+
+
+def _rows(facts: Mapping[str, Any]) -> Iterator[Row]:
+    """The shapes around the call, where it changes them."""
+    if facts.get("before") and facts.get("after"):
+        for name, note in _DRAWN:
+            yield Row(name, tuple(("", size) for size in facts[name]), note)
+
+
+def _fix(template: FixTemplate, seen: Observation) -> Fix:
+    """The user's own line, mended and run, or else advice."""
+    fix = Fix(template.kind, fill(template.title, seen.facts), template.applies_to, fill(template.code, seen.facts))
+    if seen.remedy is None:
+        return fix
+    return replace(fix, code=seen.remedy.code, verified=seen.remedy.verified, proof=seen.remedy.proof)
