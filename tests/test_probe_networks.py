@@ -129,7 +129,7 @@ AXES = {
     "FixedBatch": "batch class",
     "PreNormAttention": "batch time class",
     "WeightNormTCN": "batch time class",
-    "TimeMajorBug": "time class",
+    "TimeMajorBug": "batch class",
     "LinThenLSTM": "batch time class",
     "ConvLSTMTagger": "batch class time",
     "PixelView": "merged class",

@@ -45,6 +45,12 @@ class Asked:
                     return False
         return True
 
+    @property
+    def tells_batch(self) -> bool:
+        """Whether a typed name says which axis is the batch."""
+        typed = (size for sizes in self.names for size in sizes)
+        return any(isinstance(size, str) and _ROLES.get(size.upper()) == "batch" for size in typed)
+
     def bound(self, call: Call) -> dict[str, int]:
         pairs = (
             (t, n) for a, typed in zip(call, self.names, strict=False) for t, n in zip(typed, a.shape, strict=False)

@@ -6,9 +6,11 @@ Only the names of what is left rest on convention, and where that is not enough 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import nn
@@ -37,13 +39,24 @@ class Named:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What may tell classes from other axes that follow no input; the last layer is that of the output's width."""
+    """What may tell classes from other axes that follow no input.
+
+    `last` is the last layer whose width the output has; `class_axis` is the output axis that its units come out on, measured.
+    """
 
     classes: int | None
     has_classes: bool
-    last_width: int | None
-    last_is_series: bool
+    last: nn.Module | None
     sequential: bool
+    class_axis: int | None = None
+
+    @property
+    def last_width(self) -> int | None:
+        return out_width(self.last) if self.last is not None else None
+
+    @property
+    def last_is_series(self) -> bool:
+        return self.last is not None and convolution_rank(self.last) == 1
 
 
 def name_axes(
@@ -55,14 +68,21 @@ def name_axes(
     evidence: Evidence,
     sizes: Sizes,
     keeps: Callable[[Call], bool],
+    batch_told: bool = False,
 ) -> Named:
-    """`base` is the output at `path`; `keeps` says of a call whether its sizes are still those the user chose."""
+    """`base` is the output at `path`; `keeps` says of a call whether its sizes are still those the user chose.
+
+    `batch_told` is whether the user said which axis is the batch.
+    """
     shape = tuple(base.shape)
     free = vary_all(runner, call, path, shape, arrivals[0] if arrivals else None)
     free = relabel_unnamed(call, free)
     free = as_series(free)
-    free = settle_batch(runner, call, path, base, free, evidence.sequential)
+    if not batch_told:
+        free = settle_batch(runner, call, path, base, free, evidence.sequential)
     call = relabelled(call, {position: group.label for group in free for position in group.where})
+    if evidence.has_classes and sum(_followed(axis, size, free) is None for axis, size in enumerate(shape)) > 1:
+        evidence = replace(evidence, class_axis=_unit_axis(runner, call, path, evidence.last))
     call, shape = spread(runner, call, path, shape, free, sizes, keeps)
     return Named(call, shape, roles(call, shape, free, evidence), tuple(free))
 
@@ -77,10 +97,8 @@ def evidence_of(
     """`arrivals` are those of the run that made `output`; `has_classes` is of the loss."""
     leaves = (arrival.leaf for arrival in reversed(arrivals))
     last = next((leaf for leaf in leaves if out_width(leaf) in output.shape), None)
-    width = out_width(last) if last is not None else None
-    series = last is not None and convolution_rank(last) == 1
     sequential = any(isinstance(m, (*RECURRENT, *CELLS, *ATTENTIVE)) for m in model.modules())
-    return Evidence(classes, has_classes, width, series, sequential)
+    return Evidence(classes, has_classes, last, sequential)
 
 
 def relabel_unnamed(call: Call, free: list[Free]) -> list[Free]:
@@ -112,17 +130,27 @@ def as_series(free: list[Free]) -> list[Free]:
 def settle_batch(
     runner: Runner, call: Call, path: str, base: torch.Tensor, free: list[Free], sequential: bool
 ) -> list[Free]:
-    """The assumed batch axis stays if samples are independent along it; else the axis along which they are takes over."""
+    """The assumed batch axis stays if samples are independent along it; else the axis along which they are takes over.
+
+    A sequence without a batch has no other axis that could be one; where there is one, samples are mixed along the batch.
+    """
     assumed = next((group for group in free if group.label == "batch"), None)
-    if assumed is None or _independent(runner, call, path, base, assumed) is not False:
+    if assumed is None:
+        return free
+    independent = _independent(runner, call, path, base, assumed)
+    if independent or (independent is None and assumed.slopes):
         return free
     main = main_index(call)
-    for group in free:
-        possible = group is not assumed and group.where[0][0] == main and group.label in ("time", "")
-        if possible and _independent(runner, call, path, base, group):
-            return [_swapped(g, assumed, group) for g in free]
-    followed = [group for group in free if group.slopes and group is not assumed]
-    if sequential and not followed:
+    others = [group for group in free if group is not assumed and group.where[0][0] == main]
+    possible = [group for group in others if group.label in ("time", "")]
+    found = next((group for group in possible if _independent(runner, call, path, base, group)), None)
+    if found is None and not assumed.slopes:  # an output has a batch, be it a mixed one
+        carried = [group for group in possible if 1 in group.slopes.values()]
+        found = carried[0] if len(carried) == 1 else None
+    if found is not None:
+        return [_swapped(g, assumed, found) for g in free]
+    followed = any(group.slopes for group in free if group is not assumed)
+    if sequential and assumed.slopes and not followed and not others:
         return [replace(g, label="time") if g is assumed else g for g in free]
     return free
 
@@ -144,12 +172,57 @@ def _independent(runner: Runner, call: Call, path: str, base: torch.Tensor, grou
     return None if not rows else rows == [0]
 
 
+# ---------------------------------------------------------------------------- which axis has the units of the last layer
+
+
+def _unit_axis(runner: Runner, call: Call, path: str, last: nn.Module | None) -> int | None:
+    """The output axis whose first entry alone grows with the first unit of the last layer; behind a softmax the others shrink.
+
+    None where no single axis is so: the units may be cut into several axes.
+    """
+    axis = -1 if last is None or not convolution_rank(last) else 1
+    before = runner.tensor(call, path)
+    with _raised(last, axis):
+        after = runner.tensor(call, path)
+    if before is None or after is None or before.shape != after.shape or not before.is_floating_point():
+        return None
+    grown = (after.double() - before.double()).nan_to_num(0.0) > 1e-6
+    fitting = [axis for axis, size in enumerate(grown.shape) if size > 1 and _only_first(grown, axis)]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+@contextmanager
+def _raised(layer: nn.Module | None, axis: int) -> Iterator[None]:
+    """The first unit of the layer's output is larger by one for the length of the block."""
+
+    def raise_first(layer: nn.Module, arguments: Any, output: Any) -> Any:
+        if not isinstance(output, torch.Tensor) or output.dim() < 2:
+            return output
+        raised = output.clone()
+        raised.select(axis, 0).add_(1.0)
+        return raised
+
+    handle = layer.register_forward_hook(raise_first) if layer is not None else None
+    try:
+        yield
+    finally:
+        if handle is not None:
+            handle.remove()
+
+
+def _only_first(grown: torch.Tensor, axis: int) -> bool:
+    rows = grown.movedim(axis, 0).flatten(1).any(1)
+    return bool(rows[0]) and not bool(rows[1:].any())
+
+
 # ---------------------------------------------------------------------------- roles
 
 
 def roles(call: Call, shape: tuple[int, ...], free: Sequence[Free], evidence: Evidence) -> tuple[str, ...]:
     """One of specs.ROLES for each output axis; `class` at most once."""
     named = [_followed(axis, shape[axis], free) for axis in range(len(shape))]
+    if evidence.class_axis is not None and named[evidence.class_axis] is None:
+        named[evidence.class_axis] = "class"
     named = _projected(named, evidence.sequential)
     named = _fixed_space(_fixed_batch(named, shape, call, free), shape, call, free)
     for axis in [axis for axis, name in enumerate(named) if name == "batch"][1:]:
@@ -227,6 +300,10 @@ def _left(axes: list[int], shape: tuple[int, ...], evidence: Evidence) -> Mappin
     """Roles for the axes that follow nothing."""
     if not evidence.has_classes:
         return dict.fromkeys(axes, "feature")
+    if evidence.class_axis in axes:
+        return {axis: "class" if axis == evidence.class_axis else "unknown" for axis in axes}
+    if evidence.class_axis is not None:
+        return dict.fromkeys(axes, "unknown")
     if len(axes) == 1:
         return {axes[0]: "class"}
     for wanted in (evidence.classes, evidence.last_width):

@@ -20,6 +20,7 @@ from shapecheck.errors import ModelError
 from shapecheck.probe.asking import Asked, asked_for, declared, labelled, requested_proposals
 from shapecheck.probe.axes import LOSSES_WITH_CLASSES, Named, evidence_of, name_axes
 from shapecheck.probe.candidates import parameters_of
+from shapecheck.probe.engine import Engine, engine_for
 from shapecheck.probe.feeding import Argument, Call, feed, main_index
 from shapecheck.probe.leaves import Recorder, describe, leaves_of, watched
 from shapecheck.probe.outputs import Piece, at, pick
@@ -54,7 +55,8 @@ class Probe:
     """What the dummy forward pass saw. `axes` has one of `specs.ROLES` for each axis of `output`.
 
     `sizes` binds N, and where they exist C (the output's class axis), T, L, D, H, W (the input's), and the names typed by the
-    user. `requires_grad` is whether the output carries gradient when run with gradients on.
+    user. `requires_grad` is whether the output carries gradient when run with gradients on. Without values, `output` has a shape
+    and a dtype alone, and nothing that takes values is known.
     """
 
     inputs: tuple[ProbedInput, ...]
@@ -66,6 +68,8 @@ class Probe:
     requires_grad: bool
     notes: tuple[str, ...] = ()
     rerun: Callable[[Observation], torch.Tensor] | None = field(default=None, repr=False, compare=False)
+    engine: str = "real"
+    has_values: bool = True
 
     def without(self, observation: Observation) -> torch.Tensor:
         """The output of the same inputs with that softmax, log_softmax or sigmoid replaced by identity.
@@ -89,16 +93,42 @@ class _Found:
         return self.asked is None or self.asked.allows(call)
 
 
-def probe(model: nn.Module, requests: Sequence[InputRequest], output_path: str | None, hints: ProbeHints) -> Probe:
-    """Runs the model on `requests`, on what it declares, or on what a search finds.
+class _UnlikeError(Exception):
+    """The shallow model gives other shapes than the whole one."""
+
+
+def probe(
+    model: nn.Module,
+    requests: Sequence[InputRequest],
+    output_path: str | None,
+    hints: ProbeHints,
+    engine: Engine | None = None,
+) -> Probe:
+    """Runs the model on `requests`, on what it declares, or on what a search finds; `engine` is how, if that is decided.
 
     Raises UserError for wrong requests, and ModelError: SC904 if the model fails on the input the user gave, SC905 if none is
     found, SC908 if the output to use is missing or not plain.
     """
+    engine = engine or engine_for(model)
+    try:
+        try:
+            return _probed(model, requests, output_path, hints, engine)
+        except _UnlikeError:
+            engine.whole()
+            return _probed(model, requests, output_path, hints, engine)
+    except ModelError as failed:
+        if engine.has_values or failed.code == "SC908":
+            raise
+        return _probed(engine.for_real(failed), requests, output_path, hints, Engine())
+
+
+def _probed(
+    model: nn.Module, requests: Sequence[InputRequest], output_path: str | None, hints: ProbeHints, engine: Engine
+) -> Probe:
     model = _settled(model)
     recorder = Recorder(checking=not requests)
     with guarded(model) as guard, watched(model, recorder):
-        runner = Runner(model, guard, recorder, time.monotonic() + hints.budget_seconds)
+        runner = Runner(model, guard, recorder, time.monotonic() + hints.budget_seconds, engine)
         sizes = sizes_for(model)
         found = (
             _requested(runner, requests, sizes) if requests else _declared(runner) or _Found(find(runner), "inferred")
@@ -109,9 +139,12 @@ def probe(model: nn.Module, requests: Sequence[InputRequest], output_path: str |
         scores = hints.has_classes or hints.loss in LOSSES_WITH_CLASSES
         evidence = evidence_of(model, piece.tensor, found.trial.arrivals, scores, hints.classes)
         call = labelled(found.trial.call, found.trial.arrivals)
-        named = name_axes(runner, call, piece.path, piece.tensor, found.trial.arrivals, evidence, sizes, found.keeps)
-        final = _final(runner, named.call, piece)
-    return _probe_of(model, found, named, piece, final)
+        told = found.asked is not None and found.asked.tells_batch
+        named = name_axes(
+            runner, call, piece.path, piece.tensor, found.trial.arrivals, evidence, sizes, found.keeps, told
+        )
+        final = _final(runner, named, piece)
+    return _probe_of(model, found, named, piece, final, engine)
 
 
 def _picked(model: nn.Module, trial: Trial, output_path: str | None) -> Piece:
@@ -172,8 +205,10 @@ class _Final:
     note: str | None = None
 
 
-def _final(runner: Runner, call: Call, piece: Piece) -> _Final:
-    """Once more with gradients on and every call of the user's code watched."""
+def _final(runner: Runner, named: Named, piece: Piece) -> _Final:
+    """Once more with gradients on, every layer run and every call of the user's code watched."""
+    call, was_shallow = named.call, runner.engine.shallow
+    runner.engine.whole()
     learns = any(parameter.requires_grad for parameter in runner.model.parameters())
     watch = Watch()
     try:
@@ -182,17 +217,19 @@ def _final(runner: Runner, call: Call, piece: Piece) -> _Final:
         words = f"the model does not run with gradients on: {first_line(error)}"
         plain = runner.tensor(call, piece.path)
         return _Final(piece.tensor if plain is None else plain, False, (), words)
+    if was_shallow and tuple(output.shape) != named.shape:
+        raise _UnlikeError
     return _Final(output.detach(), output.requires_grad, tuple(watch.on(output, learns)))
 
 
 def _watched_run(runner: Runner, call: Call, path: str, watch: Watch) -> torch.Tensor:
-    args, kwargs = feed(call)
+    args, kwargs = runner.engine.fed(*feed(call))
     seed()
     try:
         with torch.enable_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with watch:
-                output = runner.model(*args, **kwargs)
+                output = runner.engine.call(runner.model, args, kwargs)
         return at(output, path)
     finally:
         runner.guard.restore()
@@ -210,9 +247,9 @@ def _again(model: nn.Module, call: Call, path: str, seen: Sequence[Watched]) -> 
     return rerun
 
 
-def _probe_of(model: nn.Module, found: _Found, named: Named, piece: Piece, final: _Final) -> Probe:
+def _probe_of(model: nn.Module, found: _Found, named: Named, piece: Piece, final: _Final, engine: Engine) -> Probe:
     axes = named.roles if len(named.roles) == final.output.dim() else ("unknown",) * final.output.dim()
-    notes = [*_coinciding(final.output, axes), *([final.note] if final.note else [])]
+    notes = [*engine.notes(model), *_coinciding(final.output, axes), *([final.note] if final.note else [])]
     return Probe(
         inputs=tuple(_input(argument, found.origin) for argument in named.call if argument.is_tensor),
         output=final.output,
@@ -222,7 +259,9 @@ def _probe_of(model: nn.Module, found: _Found, named: Named, piece: Piece, final
         observations=tuple(watched.observation for watched in final.watched),
         requires_grad=final.requires_grad,
         notes=tuple(notes),
-        rerun=_again(model, named.call, piece.path, final.watched),
+        rerun=_again(model, named.call, piece.path, final.watched) if engine.has_values else None,
+        engine=engine.name,
+        has_values=engine.has_values,
     )
 
 

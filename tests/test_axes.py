@@ -1,0 +1,55 @@
+"""Which output axis is which, where sizes coincide or cannot vary, and where the batch is not where one would look."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from shapecheck.probe.probing import Probe, ProbeHints, probe
+from shapecheck.specs import InputRequest
+
+AXES = {
+    "FixedSquare": "batch time class",
+    "FixedSquareTransposed": "batch class time",
+    "FixedSquareLogSoftmax": "batch time class",
+    "FixedMap": "batch class height width",
+    "FixedMapLast": "batch height width class",
+    "SeveralHeads": "batch unknown unknown",
+    "TimeFirstLastStep": "batch class",
+    "MixedByView": "batch class",
+    "PooledOverTime": "batch class",
+    "OneSequence": "time class",
+}
+
+
+def _networks() -> Any:
+    spec = importlib.util.spec_from_file_location("probe_axes", Path(__file__).parent / "models" / "probe_axes.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+NETWORKS = _networks()
+
+
+def _probed(name: str, *requests: InputRequest) -> Probe:
+    torch.manual_seed(0)
+    return probe(getattr(NETWORKS, name)(), requests, None, ProbeHints(loss="cross_entropy", has_classes=True))
+
+
+@pytest.mark.parametrize("name", AXES)
+def test_roles(name: str) -> None:
+    assert " ".join(_probed(name).axes) == AXES[name]
+
+
+@pytest.mark.parametrize(("name", "sizes"), [("TimeFirstLastStep", ("T", "N")), ("PooledOverTime", ("N", "T"))])
+def test_the_batch_that_the_user_names_is_the_batch(name: str, sizes: tuple[str, ...]) -> None:
+    seen = _probed(name, InputRequest(sizes, "int64"))
+    assert seen.axes == ("batch", "class")
+    assert seen.output.shape[0] == seen.sizes["N"]
