@@ -32,8 +32,10 @@ PAGES: Mapping[str, CheckPage] = {
     ),
     "SC902": CheckPage(
         "constructor-arguments",
-        "The model needs constructor arguments that are not known, or takes none of that name.",
-        "Give them with --arg name=value (read as YAML), or name a function that returns the model: model.py:make_net.",
+        "The model takes no constructor argument of that name, or needs some for which no value was found: neither in a call "
+        "in your code nor by name, annotation and what the constructor raised. The help lists what was tried.",
+        "Give them with --arg name=value (read as YAML); --arg config.width=64 sets a field of a config object. For what is "
+        "no plain value, name a function that returns the model: model.py:make_net.",
     ),
     "SC903": CheckPage(
         "constructor-raises",

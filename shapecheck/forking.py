@@ -51,6 +51,7 @@ class Child:
 
 def run_jobs(request: Mapping[str, Any], control: int, answers: BinaryIO) -> None:
     """Answers every job of the request as it ends. Leaves the process when `control` is closed meanwhile."""
+    worker.prepare(request)
     waiting = list(enumerate(request["jobs"]))[::-1]
     running: list[Child] = []
     try:

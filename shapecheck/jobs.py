@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from shapecheck.own_loss.calling import OwnLoss
     from shapecheck.own_loss.loading import TorchLoss
+    from shapecheck.probe.engine import Engine
     from shapecheck.probe.probing import Probe
     from shapecheck.report import CheckResult
 
@@ -44,6 +45,18 @@ class ModelCheck:
     rules: tuple[Path, ...] = ()
 
 
+def prepare(jobs: Sequence[Mapping[str, Any]]) -> None:
+    """Imports what the jobs need and reads the rules of their losses, for all of them at once. Raises CheckError."""
+    from shapecheck import torch_judge  # noqa: F401
+
+    if any(job["kind"] != "spec" for job in jobs):
+        from shapecheck.probe import allowances, building, devices, load, probing, remarks  # noqa: F401
+        from shapecheck.probe.arguments import reporting  # noqa: F401
+    for job in jobs:
+        if not job.get("own"):
+            load_loss(job["loss"] if "loss" in job else wire.unpack(job["subject"]).loss, _rules(job))
+
+
 def run_job(job: dict[str, Any]) -> dict[str, Any]:
     """`{"result": CheckResult}` or, for a trace, `{"subject": Subject}`, packed. Raises CheckError."""
     began = time.perf_counter()
@@ -59,12 +72,16 @@ def run_job(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _model_job(job: dict[str, Any], began: float) -> dict[str, Any]:
+    from shapecheck.probe.devices import cpu_for_absent, moving_tensors
+
     asked = _asked(job)
     loss = load_loss(asked.loss, asked.rules)
-    subject, probe = _probed_job(job, loss, asked)
-    if job["kind"] == "trace":
-        return {"subject": wire.pack(subject)}
-    result = check(subject, loss, _judge(probe) if job["verify"] else None)
+    with cpu_for_absent():
+        subject, probe = _probed_job(job, loss, asked)
+        if job["kind"] == "trace":
+            return {"subject": wire.pack(subject)}
+        with moving_tensors():
+            result = check(subject, loss, _judge(probe) if job["verify"] else None)
     return {"result": wire.pack(replace(result, elapsed_ms=_since(began)))}
 
 
@@ -86,16 +103,28 @@ def _rules(job: Mapping[str, Any]) -> tuple[Path, ...]:
 
 
 def _probed_job(job: dict[str, Any], loss: Loss | None, asked: ModelCheck) -> tuple[Subject, Probe]:
+    from shapecheck.probe.arguments.reporting import class_count, explain, with_arguments
+    from shapecheck.probe.building import built
+    from shapecheck.probe.devices import cpu_for_absent, moving_tensors
     from shapecheck.probe.load import load_model
+    from shapecheck.probe.remarks import explaining
     from shapecheck.targets import parse_target
 
-    loaded = load_model(parse_target(job["text"]), wire.unpack(job["arguments"]))
-    try:
-        subject, probe = probed(loaded.model, loss, asked)
-    except CheckError as error:
-        error.location = error.location or loaded.location
-        raise
-    return replace(subject, name=job["text"], location=loaded.location), probe
+    target, arguments = parse_target(job["text"]), wire.unpack(job["arguments"])
+    has_classes = loss is None or loss.has_classes
+    classes = class_count(asked.classes, asked.target, has_classes, asked.loss_args.get("weight"))
+    with cpu_for_absent() as moves:
+        loaded, engine = built(lambda: load_model(target, arguments, classes))
+        try:
+            with explaining(loaded.imported), moving_tensors():
+                subject, probe = probed(loaded.model, loss, asked, engine)
+        except CheckError as error:
+            error.location = error.location or loaded.location
+            explain(error, loaded.arguments)
+            raise
+    notes = (*loaded.notes, *filter(None, [moves.note()]), *subject.notes)
+    subject = replace(subject, name=job["text"], location=loaded.location, notes=notes)
+    return with_arguments(subject, loaded.arguments), probe
 
 
 def _own_job(job: dict[str, Any], began: float) -> dict[str, Any]:
@@ -115,7 +144,7 @@ def _own_job(job: dict[str, Any], began: float) -> dict[str, Any]:
     subject, probe = _probed_job(job, None, _asked(job))
     if job["kind"] == "trace":
         return {"subject": wire.pack(subject)}
-    result = check_own(subject, loss, probe.output)
+    result = check_own(subject, loss, probe.values)
     return {"result": wire.pack(replace(result, elapsed_ms=_since(began)))}
 
 
@@ -157,26 +186,35 @@ def check_own(
         classes=subject.classes,
         notes=subject.notes,
     )
-    return with_findings(check(question), subject.observations)
+    return with_findings(replace(check(question), arguments=subject.arguments), subject.observations)
 
 
 def check_model(model: nn.Module, asked: ModelCheck, name: str, own: OwnLoss | None = None) -> CheckResult:
     """The check of a model that is at hand, in this process; `own` is the loss where it has no rules."""
-    if own is not None:
-        subject, probe = probed(model, None, asked)
-        return check_own(replace(subject, name=name), own, probe.output)
-    loss = load_loss(asked.loss, asked.rules)
-    subject, probe = probed(model, loss, asked)
-    return check(replace(subject, name=name), loss, _judge(probe))
+    from shapecheck.probe.allowances import uncompiled, without_compiler
+    from shapecheck.probe.devices import cpu_for_absent, moving_tensors
+
+    loss = load_loss(asked.loss, asked.rules) if own is None else None
+    with cpu_for_absent() as moves, moving_tensors(), without_compiler():
+        inner = uncompiled(model)
+        name = name if inner is model else type(inner).__name__
+        subject, probe = probed(inner, loss, asked)
+        subject = replace(subject, name=name, notes=(*filter(None, [moves.note()]), *subject.notes))
+        if own is not None:
+            return check_own(subject, own, probe.values)
+        assert loss is not None
+        return check(subject, loss, _judge(probe))
 
 
 def _judge(probe: Probe) -> Any:
     from shapecheck.torch_judge import TorchJudge
 
-    return TorchJudge(probe.output, probe.without)
+    return TorchJudge(probe.values, probe.without if probe.rerun else None)
 
 
-def probed(model: nn.Module, loss: Loss | None, asked: ModelCheck) -> tuple[Subject, Probe]:
+def probed(
+    model: nn.Module, loss: Loss | None, asked: ModelCheck, engine: Engine | None = None
+) -> tuple[Subject, Probe]:
     """The subject that the dummy forward pass gives; `loss` is None for one without rules."""
     from shapecheck import measure
     from shapecheck.probe.probing import ProbeHints, probe
@@ -188,9 +226,9 @@ def probed(model: nn.Module, loss: Loss | None, asked: ModelCheck) -> tuple[Subj
         has_classes=loss is not None and loss.has_classes,
         target=target_shape,
     )
-    seen = probe(model, asked.inputs, asked.output_path, hints)
+    seen = probe(model, asked.inputs, asked.output_path, hints, engine)
     axes = seen.axes
-    values = _values_of(seen.output, axes, loss) if loss else None
+    values = _values_told(seen) if seen.values is None else _values_measured(seen, loss) if loss else None
     output = replace(measure.spec_of(seen.output, axes, "model"), values=values)
     tensors = {loss.output if loss else "output": output}
     notes = seen.notes
@@ -208,18 +246,36 @@ def probed(model: nn.Module, loss: Loss | None, asked: ModelCheck) -> tuple[Subj
         inputs=seen.inputs,
         output_path=seen.output_path,
         observations=seen.observations,
-        engine="real",
+        engine=seen.engine,
         notes=(*notes, UNMEASURED),
     )
     return subject, seen
 
 
-def _values_of(output: torch.Tensor, axes: tuple[str, ...], loss: Loss) -> str | None:
-    """What the scores of a model are: along its class axis, or element by element for a loss that has none."""
+_VALUES = {"softmax": "probabilities", "log_softmax": "log-probabilities", "sigmoid": "unit-interval"}
+
+
+def _values_told(seen: Probe) -> str | None:
+    """What the scores of an output without values must be, by the call that they come of."""
+    for observation in seen.observations:
+        over_classes = "class" not in seen.axes or observation.axis in (None, seen.axes.index("class"))
+        if observation.kind in _VALUES and over_classes:
+            return _VALUES[observation.kind]
+    return None
+
+
+def _values_measured(seen: Probe, loss: Loss) -> str | None:
+    """What the scores of a model are: along its class axis, or element by element for a loss that has none.
+
+    Of a softmax over another axis than the classes, that is the finding, and not what its values are instead.
+    """
     from shapecheck import measure
 
+    output, axes = seen.output, seen.axes
     if "class" in axes:
-        return measure.output_values(output, axes.index("class"))
+        axis = axes.index("class")
+        elsewhere = any(one.kind in ("softmax", "log_softmax") and one.axis != axis for one in seen.observations)
+        return None if elsewhere else measure.output_values(output, axis)
     if loss.has_classes:
         return measure.output_values(output, 1) if len(axes) > 1 and "unknown" in axes else None
     return measure.output_values(output, measure.class_axis_of(loss, tuple(output.shape)))

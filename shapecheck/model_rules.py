@@ -9,7 +9,7 @@ from typing import Any
 from shapecheck.matching import holds
 from shapecheck.messages import fill
 from shapecheck.report import CheckResult, Finding, Fix, Row
-from shapecheck.rules import FixTemplate, Rule, model_rules
+from shapecheck.rules import Rule, model_rules
 from shapecheck.specs import Observation
 
 _DRAWN = (("before", "before the call"), ("after", "after it"))
@@ -21,7 +21,8 @@ def with_findings(result: CheckResult, observations: Sequence[Observation]) -> C
         return result
     seen = [(rule, each) for each in observations for rule in model_rules() if rule.observed == each.kind]
     found = tuple(_finding(rule, each) for rule, each in seen)
-    others = () if any(rule.alone for rule, _ in seen) else result.findings
+    explained = tuple(code for rule, _ in seen for code in rule.explains)
+    others = (finding for finding in result.findings if not finding.code.startswith(explained))
     return replace(result, findings=ordered((*found, *others)))
 
 
@@ -40,7 +41,7 @@ def _finding(rule: Rule, seen: Observation) -> Finding:
         why=fill(rule.why, seen.facts),
         rows=tuple(_rows(seen.facts)),
         location=seen.location,
-        fixes=tuple(_fix(template, seen) for template in rule.fixes if holds(template.when, seen.facts)),
+        fixes=tuple(_fixes(rule, seen)),
     )
 
 
@@ -51,9 +52,9 @@ def _rows(facts: Mapping[str, Any]) -> Iterator[Row]:
             yield Row(name, tuple(("", size) for size in facts[name]), note)
 
 
-def _fix(template: FixTemplate, seen: Observation) -> Fix:
-    """The user's own line, mended and run, or else advice."""
-    fix = Fix(template.kind, fill(template.title, seen.facts), template.applies_to, fill(template.code, seen.facts))
-    if seen.remedy is None:
-        return fix
-    return replace(fix, code=seen.remedy.code, verified=seen.remedy.verified, proof=seen.remedy.proof)
+def _fixes(rule: Rule, seen: Observation) -> Iterator[Fix]:
+    """The user's own line, mended and run, in the place of the first one's advice; what else could be done is advice."""
+    for template in (template for template in rule.fixes if holds(template.when, seen.facts)):
+        fix = Fix(template.kind, fill(template.title, seen.facts), template.applies_to, fill(template.code, seen.facts))
+        remedy = seen.remedy if template is rule.fixes[0] else None
+        yield fix if remedy is None else replace(fix, code=remedy.code, verified=remedy.verified, proof=remedy.proof)

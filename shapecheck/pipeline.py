@@ -54,6 +54,7 @@ def check(subject: Subject, loss: Loss, verifier: Judge | None = None) -> CheckR
         loss=loss.name,
         loss_args=subject.loss_args,
         location=subject.location,
+        arguments=subject.arguments,
         contract=contract,
         contract_note=note,
         inputs=subject.inputs,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shapecheck.errors import EXIT_CLEAN, EXIT_FINDINGS, CheckError, Location
-from shapecheck.specs import ProbedInput, Size, TensorSpec
+from shapecheck.specs import ProbedInput, Size, TensorSpec, UsedArgument
 
 SCHEMA = 1
 SEVERITIES = ("error", "warning", "note")
@@ -129,6 +129,7 @@ class CheckResult:
     error: CheckError | None = None
     engine: str = "none"
     elapsed_ms: int = 0
+    arguments: tuple[UsedArgument, ...] = ()
 
     @property
     def status(self) -> str:
@@ -152,6 +153,10 @@ class CheckResult:
             "loss_args": {name: _plain(value) for name, value in self.loss_args.items()},
             "location": _place(self.location),
             "status": self.status,
+            "arguments": [
+                {"name": a.name, "value": _plain(a.value), "origin": a.origin, "location": _place(a.location)}
+                for a in self.arguments
+            ],
             "contract": self.contract,
             "contract_note": self.contract_note,
             "inputs": [

@@ -168,7 +168,8 @@ class Rule:
     """One way to break a contract. `found` are alternatives; the first that reads the shapes names the axes.
 
     Where `note_when` holds it is only a note, and `unless` says when all is well. `says` are torch's own texts, with sizes
-    that are examples. What a rule on the model finds `alone` explains all that is wrong with the tensors.
+    that are examples. A rule on the model `explains` findings on the tensors, by the beginnings of their codes,
+    which are left out beside it.
     """
 
     code: Code
@@ -188,7 +189,7 @@ class Rule:
     mark: Mapping[str, str] | None = None
     sample: str = ""
     observed: str = ""
-    alone: bool = False
+    explains: tuple[str, ...] = ()
     fixes: tuple[FixTemplate, ...] = ()
     traps: tuple[str, ...] = ()
     says: tuple[str, ...] = ()
@@ -599,6 +600,7 @@ def _rule(item: Any, tensors: Mapping[str, Operand], path: Path) -> Rule:
         item["fixes"] = tuple(_fix(fix, path) for fix in item.get("fixes", ()))
         item["traps"] = tuple(item.get("traps", ()))
         item["says"] = tuple(item.get("says", ()))
+        item["explains"] = tuple(item.get("explains", ()))
         if set(_mapping(item.get("explain"), path, HEADINGS)) != set(HEADINGS):
             raise ValueError(f"explain of {item['code']} needs all of: {', '.join(HEADINGS)}")
         missing = [key for key in ("name", "message", "why", "explain") if not item.get(key)]

@@ -12,7 +12,7 @@ from shapecheck.callable_names import names_callable, parse_callable
 from shapecheck.errors import CheckError, Location, UserError, error_from
 from shapecheck.report import CheckResult, Report, select
 from shapecheck.specs import Subject, TensorSpec, parse_input, parse_option
-from shapecheck.targets import SPEC_ENDINGS, Target, parse_target
+from shapecheck.targets import SOURCE_ENDINGS, SPEC_ENDINGS, Target, parse_target
 from shapecheck.version import __version__
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _undone(text: str, request: Request, error: CheckError) -> Work:
 def _file_of(text: str) -> Location | None:
     """`model.py` of `model.py:Net`: all that is known of a model that could not be loaded."""
     path, colon, _ = text.rpartition(":")
-    return Location(path.rstrip(":")) if colon and path.endswith(".py") else None
+    return Location(path.rstrip(":")) if colon and path.endswith(SOURCE_ENDINGS) else None
 
 
 def _model_job(text: str, loss: Loss | None, request: Request, kind: str = "model") -> dict[str, Any]:

@@ -4,23 +4,43 @@ from __future__ import annotations
 
 import ast
 import copy
+import os
+import re
 import warnings
 from collections.abc import Iterator
 from functools import lru_cache
+
+from shapecheck import notebooks
 
 _DEFINITIONS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 _CONTAINERS = ("Sequential", "ModuleList", "ModuleDict", "PreTrainedModel")
 
 
-@lru_cache(maxsize=64)
 def parse(path: str) -> ast.Module | None:
     """The file's syntax tree, or None where it cannot be read or does not parse."""
     try:
-        with open(path, "rb") as file, warnings.catch_warnings():
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return _parsed(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=64)
+def _parsed(path: str, changed: int, size: int) -> ast.Module | None:
+    """The same tree until the file is changed."""
+    try:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(file.read())
+            return ast.parse(read(path))
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+def read(path: str) -> bytes | str:
+    """What Python makes of the file: of a notebook its code cells. Raises OSError, and ValueError for no notebook."""
+    with open(path, "rb") as file:
+        data = file.read()
+    return notebooks.python_of(data) if path.lower().endswith(notebooks.ENDING) else data
 
 
 def models(tree: ast.Module) -> list[str]:
@@ -74,6 +94,28 @@ def relative_level(tree: ast.Module) -> int:
     return max((node.level for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)), default=0)
 
 
+def is_import(tree: ast.Module, line: int) -> bool:
+    """Whether an import statement stands on that line."""
+    return any(isinstance(node, (ast.Import, ast.ImportFrom)) and _spans(node, line) for node in ast.walk(tree))
+
+
+def is_guarded_import(tree: ast.Module, line: int) -> bool:
+    """Whether the line is one of a `try` whose handlers expect that an import fails."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Try) and any(_spans(inner, line) for inner in node.body):
+            kinds = [ast.unparse(handler.type) if handler.type else "Exception" for handler in node.handlers]
+            if any(re.search(r"ImportError|ModuleNotFoundError|\b(Base)?Exception", kind) for kind in kinds):
+                return True
+        if isinstance(node, ast.With) and "suppress" in ast.unparse(node.items[0]) and _spans(node, line):
+            return True
+    return False
+
+
+def names_model(base: str) -> bool:
+    """Whether a base class of that name, without dots, is probably an `nn.Module`."""
+    return base.endswith("Module") or base in _CONTAINERS
+
+
 def statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """The statements that run with the body, those inside `if`, `try` and `with` included."""
     for node in body:
@@ -88,7 +130,7 @@ def statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 def _is_model(node: ast.ClassDef, known: set[str]) -> bool:
     bases = [ast.unparse(base).split("[")[0].rpartition(".")[2] for base in node.bases]
-    return any(base.endswith("Module") or base in _CONTAINERS or base in known for base in bases)
+    return any(names_model(base) or base in known for base in bases)
 
 
 def _bound(node: ast.stmt) -> set[str]:
@@ -103,7 +145,7 @@ def _bound(node: ast.stmt) -> set[str]:
         targets = list(ast.walk(node.target))
     else:
         return set()
-    return {name.id for name in targets if isinstance(name, ast.Name)}
+    return {name.id for name in targets if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)}
 
 
 def without_call(path: str, line: int, name: str) -> str | None:

@@ -87,6 +87,20 @@ class ProbedInput:
 
 
 @dataclass(frozen=True)
+class UsedArgument:
+    """One constructor argument that a model was built with; `config.hidden` is a field of an object.
+
+    `value` is plain data, or the text of an object. `origin` is flag, call (the user's own call or argparse default, at
+    `location`) or guessed.
+    """
+
+    name: str
+    value: Any
+    origin: str
+    location: Location | None = None
+
+
+@dataclass(frozen=True)
 class Remedy:
     """What the user's line would be without the fault. `proof` says what the model did when it was run so.
 
@@ -129,6 +143,7 @@ class Subject:
     observations: tuple[Observation, ...] = ()
     engine: str = "none"
     notes: tuple[str, ...] = ()
+    arguments: tuple[UsedArgument, ...] = ()
 
 
 def parse_dtype(text: str) -> str:
@@ -191,9 +206,9 @@ def parse_option(text: str, where: str) -> tuple[tuple[Size, ...], str | None]:
 
 
 def parse_input(text: str) -> InputRequest:
-    """`--input`: `SHAPE[:DTYPE]` or `name=SHAPE[:DTYPE]`. Raises UserError."""
+    """`--input`: `SHAPE[:DTYPE]`, `name=SHAPE[:DTYPE]`, or `batch.tokens=...` for one of several in one argument. Raises UserError."""
     name, equals, rest = text.partition("=")
-    if equals and not _NAME.match(name.strip()):
+    if equals and not all(_NAME.match(part) for part in name.strip().split(".")):
         raise UserError(f"--input {text!r}: {name!r} is not a parameter name", "write name=N,3,64,64:float32")
     shape, dtype = parse_option(rest if equals else text, f"--input {text!r}")
     return InputRequest(shape, dtype, name.strip() if equals else None)

@@ -1,4 +1,4 @@
-"""Reads what the user names on the command line: `model.py:WaveNet`, `package.module:Name`, `spec.yaml`.
+"""Reads what the user names on the command line: `model.py:WaveNet`, `package.module:Name`, `model.pt2`, `spec.yaml`.
 
 Looks at folders and syntax trees only to answer mistakes; runs no user code and imports no torch.
 """
@@ -14,14 +14,13 @@ from shapecheck import source
 from shapecheck.errors import CheckError, ModelError, UserError, nearest
 
 SPEC_ENDINGS = (".yaml", ".yml", ".json")
+SOURCE_ENDINGS = (".py", ".ipynb")
+SAVED_ENDINGS = (".pt2", ".pt", ".pth")
 FORMS = "write model.py:WaveNet, package.module:WaveNet, spec.yaml, or - for a spec on standard input"
 _MOST_NAMES = 8
 
 _NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*\Z")
 _NOT_SOURCE = {
-    ".ipynb": "turn it into a script: jupyter nbconvert --to script {path}",
-    ".pt": "name the file of the class that was saved, such as model.py:WaveNet",
-    ".pth": "name the file of the class that was saved, such as model.py:WaveNet",
     ".ckpt": "name the file of the class that was saved, such as model.py:WaveNet",
     ".onnx": "name the file of the class that was exported, such as model.py:WaveNet",
 }
@@ -49,6 +48,8 @@ def parse_target(text: str) -> Target:
     place, name = _split(text)
     if not place:
         raise UserError(f"{text!r} names no file or module", FORMS)
+    if place.lower().endswith(SAVED_ENDINGS):
+        return _saved(text, place, name)
     if name is None:
         raise _without_name(place)
     if not _is_name(name):
@@ -76,6 +77,15 @@ def _spec(path: str) -> Target:
     return Target(path, "spec", path=path)
 
 
+def _saved(text: str, path: str, name: str | None) -> Target:
+    """An exported program, a TorchScript archive or a pickled module: the file is the model."""
+    if name is not None:
+        raise UserError(f"{path} is one saved model, without names in it", f"write {path}")
+    if not os.path.exists(path):
+        raise ModelError(f"no such file: {path}", _nearest_file(path, SAVED_ENDINGS), code="SC901")
+    return Target(text, "file", path=path)
+
+
 def _place(text: str, place: str, name: str) -> Target:
     package_file = os.path.join(place, "__init__.py")
     if _looks_like_path(place) and os.path.isfile(package_file):
@@ -83,7 +93,7 @@ def _place(text: str, place: str, name: str) -> Target:
     if os.path.isdir(place) and _looks_like_path(place):
         raise UserError(f"{place} is a folder", _folder_hint(place))
     ending = os.path.splitext(place)[1].lower()
-    if ending == ".py":
+    if ending in SOURCE_ENDINGS:
         _must_exist(place)
         return Target(text, "file", path=place, name=name)
     if ending in _NOT_SOURCE:
@@ -103,7 +113,7 @@ def _must_exist(path: str) -> None:
 
 
 def _no_such_file(path: str) -> ModelError:
-    return ModelError(f"no such file: {path}", _nearest_file(path, (".py",)), code="SC901")
+    return ModelError(f"no such file: {path}", _nearest_file(path, SOURCE_ENDINGS), code="SC901")
 
 
 def _without_name(place: str) -> CheckError:
@@ -113,9 +123,9 @@ def _without_name(place: str) -> CheckError:
         return UserError(f"{place} is not a Python source file", _NOT_SOURCE[ending].format(path=place))
     if os.path.isdir(place):
         return UserError(f"{place} is a folder", _folder_hint(place))
-    if ending == ".py" and not os.path.exists(place):
+    if ending in SOURCE_ENDINGS and not os.path.exists(place):
         return _no_such_file(place)
-    if ending == ".py":
+    if ending in SOURCE_ENDINGS:
         return UserError(f"{place} is named without a model in it", _names_hint(place, place))
     if _is_name(place):
         file = place.replace(".", os.sep) + ".py"

@@ -55,6 +55,25 @@ def outcome(entry: str, job: Mapping[str, Any]) -> bytes:
         return json.dumps(_internal(error)).encode()
 
 
+def prepare(request: Mapping[str, Any]) -> None:
+    """What the module of the entry can do once for all jobs, in its `prepare`, before there are children.
+
+    Runs no user code; what fails here fails again in the job that needs it.
+    """
+    from importlib import import_module
+
+    gc.disable()
+    try:
+        module = import_module(request["entry"].partition(":")[0])
+        if hasattr(module, "prepare"):
+            module.prepare(request["jobs"])
+    except Exception:
+        return
+    finally:
+        gc.enable()
+        gc.freeze()
+
+
 def flush() -> None:
     """Writes out what Python and C still hold of the user's prints."""
     for stream in (sys.stdout, sys.stderr):

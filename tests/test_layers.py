@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent / "shapecheck"
 # Packages count as one; inside of a package imports may not go in a circle.
 LAYERS = (
     # words that everything speaks
-    "__init__", "errors", "version", "yamls", "endings", "source", "forms", "shapes", "plans", "specs", "functions", "conditions",
+    "__init__", "errors", "version", "yamls", "endings", "notebooks", "source", "forms", "shapes", "plans", "specs", "functions", "conditions",
     "messages", "targets", "callable_names", "report", "wire", "spec_files",
     # the rules, and what follows from them
     "operations", "symbols", "rules", "narrowing", "keywords", "matching", "readings", "diagnosis", "drawing", "suggestions",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import random
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -16,6 +18,11 @@ from torch import nn
 from shapecheck.errors import ModelError
 from shapecheck.probe.probing import ProbeHints, probe
 from shapecheck.probe.state import guarded
+
+sys.path.insert(0, str(Path(__file__).parent / "models"))
+import delicate
+
+sys.path.pop(0)
 
 
 class Restless(nn.Module):
@@ -148,3 +155,26 @@ def test_an_error_inside_the_block_restores_too() -> None:
         interrupted()
     assert model.count == 0
     assert model.training
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name
+        for name, value in vars(delicate).items()
+        if getattr(value, "__module__", "") == "delicate" and not name.startswith("_")
+    ],
+)
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_delicate_models_run_and_stay_as_they_were(name: str) -> None:
+    model = getattr(delicate, name)()
+    before = {key: copy.deepcopy(value) for key, value in model.state_dict().items()}
+    seen = probe(model, [], None, ProbeHints(loss="cross_entropy"))
+    assert seen.axes == ("batch", "class")
+    assert seen.requires_grad
+    assert seen.engine == ("fake" if name == "PartlyNowhere" else "real")
+    after = model.state_dict()
+    assert before.keys() == after.keys()
+    assert all(value.dtype == after[key].dtype for key, value in before.items() if name != "Unsized")
+    dense = [key for key, value in before.items() if not (value.is_sparse or value.is_meta or name == "Unsized")]
+    assert all(torch.equal(before[key], after[key]) for key in dense)

@@ -31,7 +31,9 @@ def _probed(end: Callable[[torch.Tensor], torch.Tensor]) -> Probe:
 
 
 def _kinds(end: Callable[[torch.Tensor], torch.Tensor]) -> list[tuple[str, int | None]]:
-    return [(seen.kind, seen.axis) for seen in _probed(end).observations]
+    """What the output itself is; what else the model does to its axes is of test_behaviour.py."""
+    ends = ("softmax", "log_softmax", "sigmoid", "argmax", "detach")
+    return [(seen.kind, seen.axis) for seen in _probed(end).observations if seen.kind in ends]
 
 
 @pytest.mark.parametrize(
@@ -126,3 +128,27 @@ def test_frozen_parameters_are_not_a_lost_gradient() -> None:
     seen = probe(model, [], None, ProbeHints())
     assert not seen.requires_grad
     assert not seen.observations
+
+
+class Predicting(nn.Module):
+    """Probabilities to the user, logits to the loss."""
+
+    def __init__(self, end: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.norm, self.head, self.end = nn.BatchNorm1d(16), nn.Linear(16, 10), end
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.head(self.norm(x))
+        return logits if self.training else self.end(logits)
+
+
+@pytest.mark.parametrize(
+    "end", [nn.Softmax(dim=1), nn.Sigmoid(), lambda y: y.detach(), lambda y: F.softmax(y, 1).log()]
+)
+def test_what_a_model_does_in_eval_mode_alone_is_no_observation(end: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    model = Predicting(end)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    seen = probe(model, [], None, ProbeHints(loss="cross_entropy", has_classes=True))
+    assert seen.observations == ()
+    assert model.training
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

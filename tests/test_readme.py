@@ -6,11 +6,12 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from shapecheck.rules import Loss, all_losses
+from shapecheck.rules import ANY_LOSS, Rule, all_losses, model_rules
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -57,15 +58,21 @@ def test_output_is_as_shown(command: str, request: pytest.FixtureRequest) -> Non
     assert rounded(output) == rounded(shown)
 
 
-def _row(loss: Loss) -> str:
+def _row(name: str, path: str, rules: Sequence[Rule]) -> str:
     """`| mse_loss | 23 | every-pair-compared, ... |`"""
-    silent = [rule.name for rule in loss.rules if rule.code.startswith("SC4") and rule.contract != "rejects"]
-    return f"| [{loss.name}](rules/{loss.name}.yaml) | {len(loss.rules)} | {', '.join(silent)} |"
+    silent = [rule.name for rule in rules if rule.code.startswith("SC4") and rule.contract != "rejects"]
+    return f"| [{name}](rules/{path}.yaml) | {len(rules)} | {', '.join(silent)} |"
+
+
+def _rows() -> Iterator[str]:
+    """The rules of each loss, and those of any."""
+    yield from (_row(loss.name, loss.name, loss.rules) for loss in all_losses())
+    yield _row(f"{ANY_LOSS}: the model itself", "families/model", model_rules())
 
 
 def test_rules_table_is_up_to_date(request: pytest.FixtureRequest) -> None:
     header = "| loss | findings | of what torch computes all the same |\n|---|---|---|\n"
-    table = header + "\n".join(_row(loss) for loss in all_losses()) + "\n"
+    table = header + "\n".join(_rows()) + "\n"
     text = README.read_text(encoding="utf-8")
     if request.config.getoption("--bless"):
         README.write_text(TABLE.sub(lambda _: f"<!-- rules -->\n{table}<!-- /rules -->", text), encoding="utf-8")

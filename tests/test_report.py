@@ -70,6 +70,10 @@ CHECK = closed(
     loss_args={"type": "object"},
     location=or_null(PLACE),
     status={"enum": ["ok", "findings", "error"]},
+    arguments={
+        "type": "array",
+        "items": closed(name=TEXT, value={}, origin={"enum": ["flag", "call", "guessed"]}, location=or_null(PLACE)),
+    },
     contract={"enum": ["accepts", "rejects", "unknown"]},
     contract_note={"type": "string"},
     inputs={"type": "array", "items": closed(name=TEXT, shape=SIZES, dtype=DTYPE, origin=ORIGIN)},

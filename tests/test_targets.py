@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "makers.py").write_text("def make(): ...\ndef _hidden(): ...\n")
     (tmp_path / "spec.yaml").write_text("loss: mse_loss")
     (tmp_path / "weights.pt").write_bytes(b"\x80")
+    (tmp_path / "notes.ipynb").write_text(json.dumps({"cells": [{"cell_type": "code", "source": MODEL}]}))
     (tmp_path / "nets").mkdir()
     (tmp_path / "nets" / "__init__.py").write_text(MODEL)
     (tmp_path / "plain").mkdir()
@@ -45,6 +47,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("package.module:Name", ("module", None, "package.module", "Name")),
         ("model:WaveNet", ("module", None, "model", "WaveNet")),
         ("nets/:WaveNet", ("file", "nets/__init__.py", None, "WaveNet")),
+        ("weights.pt", ("file", "weights.pt", None, None)),
+        ("weights.pt:", ("file", "weights.pt", None, None)),
+        ("notes.ipynb:Net", ("file", "notes.ipynb", None, "Net")),
         ("spec.yaml", ("spec", "spec.yaml", None, None)),
         ("-", ("spec", "-", None, None)),
     ],
@@ -71,8 +76,10 @@ def test_forms(text: str, target: tuple[object, ...]) -> None:
         ("model.py:Wave Net", "is not a name", "model.py:WaveNet"),
         ("plain/net:WaveNet", "neither a Python file nor a module", "did you mean plain/net.py:WaveNet?"),
         ("spec.yml", "no such file: spec.yml", "did you mean spec.yaml?"),
-        ("weights.pt", "not a Python source file", "name the file of the class"),
-        ("train.ipynb:Net", "not a Python source file", "jupyter nbconvert --to script train.ipynb"),
+        ("weights.pt:Net", "weights.pt is one saved model, without names in it", "write weights.pt"),
+        ("net.onnx", "not a Python source file", "name the file of the class"),
+        ("last.ckpt:Net", "not a Python source file", "name the file of the class"),
+        ("notes.ipynb", "named without a model", "notes.ipynb:WaveNet"),
         ("\x00", "is not a target", None),
     ],
 )
@@ -97,6 +104,9 @@ def test_drive_letters() -> None:
         ("modle.py:WaveNet", "did you mean model.py?"),
         ("plain/nett.py:WaveNet", "did you mean plain/net.py?"),
         ("zzzzz.py:WaveNet", "files of that kind there: broken.py"),
+        ("weihgts.pt", "did you mean weights.pt?"),
+        ("weights.pt2", "did you mean weights.pt?"),
+        ("note.ipynb:Net", "did you mean notes.ipynb?"),
         ("nowhere/model.py:WaveNet", "there is no folder nowhere here"),
     ],
 )

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from torch import nn
 
-from shapecheck.probe.candidates import Proposal, beside, parameters_of
+from shapecheck.probe.candidates import Proposal, parts_of
 from shapecheck.probe.failure import Failure, put
 from shapecheck.probe.feeding import GROWING, Argument, Call, Position, positions, resize, size_at
 from shapecheck.probe.leaves import leaves_of
@@ -28,7 +28,7 @@ _USUAL = {
 def scaled(failure: Failure, got: int, want: int, why: str) -> Iterator[Proposal]:
     """A flattened or pooled size: nearer with every try, the usual sizes near the estimate first."""
     free = failure.free()
-    if not free or got <= 0:
+    if not free or min(got, want) <= 0:
         yield from usual(failure, why)
         return
     ratio = (want / got) ** (1 / len(free))
@@ -49,8 +49,8 @@ def scaled_alone(failure: Failure, got: int, want: int, why: str) -> Iterator[Pr
     """One axis for itself: a signal of several rows, or features that are multiplied inside the model."""
     argument = failure.call[failure.main]
     for axis, size in enumerate(argument.shape):
-        exact = size * want % got == 0
-        if axis and got > 0 and (exact or (argument.label(axis) in GROWING and len(failure.free()) > 1)):
+        exact = got > 0 and size * want % got == 0
+        if axis and min(got, want) > 0 and (exact or (argument.label(axis) in GROWING and len(failure.free()) > 1)):
             away = min(0.5, 0.2 * abs(math.log(want / got)))
             cost = 0.1 if exact and not argument.label(axis) else 0.3 + away
             for offset in (0,) if exact else (0, 1, 2, 3, -1):
@@ -180,10 +180,10 @@ def mobile(argument: Argument) -> Argument:
 def other_guesses(failure: Failure) -> Iterator[Proposal]:
     """For the arguments beside the main one, whatever the error says: each of the other guesses at it."""
     main = failure.call[failure.main]
-    required, optional = parameters_of(failure.model) if len(failure.call) > 1 else ([], [])
+    parts = parts_of(failure.model) if len(failure.call) > 1 else []
     for index, argument in enumerate(failure.call):
-        parameter = next((p for p in (*required, *optional) if p.name == argument.name), None)
-        if index == failure.main or parameter is None:
+        part = next((part for part in parts if part.name == argument.name), None)
+        if index == failure.main or part is None:
             continue
-        for rank, guess in enumerate(beside(parameter, main, failure.model, failure.sizes)):
+        for rank, guess in enumerate(part.guesses(main, failure.model, failure.sizes)):
             yield put(failure, index, guess, 0.5 + 0.1 * rank, f"another {argument.name}")

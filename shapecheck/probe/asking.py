@@ -25,10 +25,14 @@ _ROLES = {
 
 @dataclass(frozen=True)
 class Asked:
-    """A call as the user asked for it; `names` are the typed sizes of each argument, in the order of the call."""
+    """A call as the user asked for it; `names` are the typed sizes of each argument, in the order of the call.
+
+    `guessed` are the names of those whose dtype was not typed.
+    """
 
     call: Call
     names: tuple[tuple[Size, ...], ...]
+    guessed: frozenset[str] = frozenset()
 
     def allows(self, call: Call) -> bool:
         """Whether a call keeps every size and dtype that was typed, and gives equal names equal sizes."""
@@ -38,7 +42,9 @@ class Asked:
         for argument, like, sizes in zip(call, self.call, self.names, strict=False):
             if not sizes and not like.shape:
                 continue
-            if argument.dtype != like.dtype or len(argument.shape) != len(like.shape):
+            if argument.dtype != like.dtype and like.name not in self.guessed:
+                return False
+            if len(argument.shape) != len(like.shape):
                 return False
             for size, typed in zip(argument.shape, sizes, strict=False):
                 if size != (typed if isinstance(typed, int) else bound.setdefault(typed, size)):
@@ -65,8 +71,12 @@ def asked_for(model: nn.Module, requests: Sequence[InputRequest], sizes: Sizes) 
     """
     required, optional = parameters_of(model)
     by_name = _placed(requests, [p.name for p in (*required, *optional)])
+    holders = {name: name.partition(".")[0] for name in by_name if "." in name}
     chosen = _chosen_sizes(model, requests, sizes)
-    given = {name: _argument(model, name, request, chosen) for name, request in by_name.items()}
+    given = {
+        name: replace(_argument(model, name, request, chosen), holder=holders.get(name, ""))
+        for name, request in by_name.items()
+    }
     if total_bytes(given.values()) > LARGEST_INPUT:
         size = total_bytes(given.values()) / 2**30
         raise UserError(
@@ -78,22 +88,26 @@ def asked_for(model: nn.Module, requests: Sequence[InputRequest], sizes: Sizes) 
     for parameter in required:
         if parameter.name in given:
             calls = [(*call, given[parameter.name]) for call in calls]
+        elif parameter.name in holders.values():
+            held = tuple(argument for argument in given.values() if argument.holder == parameter.name)
+            calls = [(*call, *held) for call in calls]
         else:
             guesses = [with_dtype(a, float_dtype(model)) for a in beside(parameter, first, model, sizes)[:3]]
             calls = [(*call, guess) for call in calls for guess in guesses][:12]
     names = {p.name for p in required}
-    extra = tuple(replace(argument, keyword=True) for name, argument in given.items() if name not in names)
+    extra = tuple(replace(a, keyword=True) for name, a in given.items() if name not in names and a.holder not in names)
     typed = {name: request.shape for name, request in by_name.items()}
-    return [Asked((*call, *extra), tuple(typed.get(a.name, ()) for a in (*call, *extra))) for call in calls]
+    guessed = frozenset(name for name, request in by_name.items() if request.dtype is None)
+    return [Asked((*call, *extra), tuple(typed.get(a.name, ()) for a in (*call, *extra)), guessed) for call in calls]
 
 
 def _placed(requests: Sequence[InputRequest], parameters: list[str]) -> dict[str, InputRequest]:
     """Requests by parameter name: named ones first, the others in order of what is left."""
     named = {request.name: request for request in requests if request.name is not None}
     for name in named:
-        if name not in parameters:
+        if name.partition(".")[0] not in parameters:
             raise UserError(f"forward has no parameter {name!r}", did_you_mean(name, parameters))
-    left = [name for name in parameters if name not in named]
+    left = [name for name in parameters if name not in named and not any(n.startswith(f"{name}.") for n in named)]
     unnamed = [request for request in requests if request.name is None]
     if len(unnamed) > len(left):
         takes = ", ".join(parameters) or "nothing"
@@ -160,8 +174,9 @@ def declared(model: nn.Module) -> Iterator[tuple[str, Call]]:
             yield attribute, _from_shape(model, (2, *size), names)
     shape = _shape(_attribute(model, "input_shape"))
     if shape:
-        yield "input_shape", _from_shape(model, (2, *shape), names)
-        yield "input_shape", _from_shape(model, (2, *shape[1:]), names)
+        whole, rest = _from_shape(model, (2, *shape), names), _from_shape(model, (2, *shape[1:]), names)
+        for call in (rest, whole) if shape[0] == 1 else (whole, rest):  # a leading one is mostly the batch itself
+            yield "input_shape", call
 
 
 def _attribute(model: nn.Module, name: str) -> Any:
@@ -213,11 +228,10 @@ def labelled(call: Call, arrivals: Sequence[Arrival]) -> Call:
 def _labelled(argument: Argument, first: Arrival | None) -> Argument:
     if any(argument.labels) and "batch" in argument.labels:
         return argument
-    usual = _usual_labels(argument, first)
-    typed = argument.labels or ("",) * len(usual)
-    return replace(
-        argument, labels=tuple(t or (u if u not in typed else "") for t, u in zip(typed, usual, strict=True))
-    )
+    usual = dict(enumerate(_usual_labels(argument, first)))
+    named = [argument.label(axis) or usual.get(axis, "") for axis in range(len(argument.shape))]
+    once = [name if argument.label(axis) or name not in argument.labels else "" for axis, name in enumerate(named)]
+    return replace(argument, labels=tuple(once))
 
 
 def _usual_labels(argument: Argument, first: Arrival | None) -> tuple[str, ...]:

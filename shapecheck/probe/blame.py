@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from shapecheck.probe.feeding import Call, tensors_in
+from shapecheck.probe.feeding import Call, tensors_in, values_of
 
 
 class Sources:
@@ -19,9 +19,7 @@ class Sources:
 
     def __init__(self, call: Call, args: list[Any], kwargs: Mapping[str, Any]) -> None:
         self._numbers: dict[int, int] = {}
-        positional = iter(args)
-        for number, argument in enumerate(call):
-            value = kwargs.get(argument.name) if argument.keyword else next(positional, None)
+        for number, value in enumerate(values_of(call, args, kwargs)):
             for tensor in tensors_in(value):
                 self._numbers.setdefault(_storage(tensor), number)
         self._numbers.pop(0, None)
@@ -50,6 +48,6 @@ class Blame(TorchFunctionMode):
 def _storage(tensor: torch.Tensor) -> int:
     """0 for tensors without one: sparse, uninitialized, of a class of the user's own."""
     try:
-        return tensor.untyped_storage().data_ptr()
+        return int(tensor.untyped_storage()._cdata)  # memory without values has no address
     except Exception:
         return 0

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
+from shapecheck.probe.bundles import held_names
 from shapecheck.probe.feeding import Argument, Call
 from shapecheck.probe.layouts import flat, from_parameters, generic, image, layouts, steps_first, tensor
 from shapecheck.probe.leaves import (
@@ -29,6 +30,10 @@ _TOKENS = re.compile(
     r"input_ids|indices|chars?|labels?|targets?|users?|items?)($|_)"
 )
 _SINGLE = re.compile(r"_id$|^(user|item|speaker|spk|label|y|cls|class|category|domain|style)s?(_|$)")
+_LABELS = re.compile(r"(^|_)(labels?|tags|y|classes|cls|speakers?|spk|domains?|styles?)($|_)")
+_EDGES = re.compile(r"(^|_)(edges?|edge_?ind(ex|ices)|edge_?list)($|_\d?)")
+_ADJACENCY = re.compile(r"(^|_)adj|graph|laplac")
+_OWNERS = re.compile(r"^(batch|batch_?(idx|index|ind|vec|vector)|graph_?(ids?|idx)|node2graph|segment_?ids?)$")
 _MASK = re.compile(r"mask|padding")
 _LENGTHS = re.compile(r"(^|_)(len|lens|lengths?|seq_?lens?)($|_)|lens$|lengths?$")
 _STATE = re.compile(
@@ -37,6 +42,9 @@ _STATE = re.compile(
 _CELL = re.compile(r"^(c0|c_0|cx|cell|cell_state|c_prev)$")
 _MEMORY = re.compile(r"enc(oder)?_(out|hid|state|feat)\w*|memory|context")
 _TIMESTEP = re.compile(r"^(t|time|timesteps?|times|sigma|noise_level|step|time_?steps?)$")
+INDEX_NAMES = re.compile(
+    "|".join(names.pattern for names in (_TOKENS, _SINGLE, _LABELS, _EDGES, _OWNERS, _MASK, _LENGTHS, _TIMESTEP))
+)
 _IMAGE = re.compile(r"im(g|age)|pixel|frame|photo")
 _AUDIO = re.compile(r"wav|audio|mix|signal")
 
@@ -72,16 +80,56 @@ def ungiven(model: nn.Module, call: Call) -> list[inspect.Parameter]:
 def initial(model: nn.Module, sizes: Sizes) -> Iterator[Proposal]:
     """First guesses for all required parameters, or for the first optional one if none is required."""
     required, optional = parameters_of(model)
-    lead = required or optional[:1]
+    lead = [part for parameter in required or optional[:1] for part in _held(model, parameter)]
     if not lead:
         yield Proposal((), 0.0, "no arguments")
         return
     dtype = float_dtype(model)
-    for main, cost, why in _main_guesses(model, lead[0].name, sizes):
-        head = with_dtype(replace(main, name=lead[0].name, keyword=lead[0].kind is lead[0].KEYWORD_ONLY), dtype)
-        choices = [beside(parameter, head, model, sizes)[:5] for parameter in lead[1:]]
+    graph = any(_EDGES.search(part.short_name) or _ADJACENCY.search(part.short_name) for part in lead[1:])
+    for main, cost, why in _main_guesses(model, lead[0].short_name, sizes, graph):
+        head = with_dtype(lead[0].named(main), dtype)
+        choices = [part.guesses(head, model, sizes)[:5] for part in lead[1:]]
         for number, rest in enumerate(_cheapest_first(choices)):
             yield Proposal((head, *(with_dtype(a, dtype) for a in rest)), cost + 0.35 * number, why)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A parameter, or one of the tensors that a parameter holds."""
+
+    parameter: inspect.Parameter
+    entry: str = ""
+
+    @property
+    def short_name(self) -> str:
+        return self.entry or self.parameter.name
+
+    @property
+    def name(self) -> str:
+        return f"{self.parameter.name}.{self.entry}" if self.entry else self.parameter.name
+
+    def named(self, argument: Argument) -> Argument:
+        if self.entry:
+            return replace(argument, name=self.name, holder=self.parameter.name)
+        return replace(argument, name=self.name, keyword=self.parameter.kind is self.parameter.KEYWORD_ONLY)
+
+    def guesses(self, main: Argument, model: nn.Module, sizes: Sizes) -> list[Argument]:
+        annotation = "" if self.entry else str(self.parameter.annotation)
+        alone = replace(main, holder="")
+        return [self.named(guess) for guess in _beside(self.short_name, annotation, alone, model, sizes)]
+
+
+def parts_of(model: nn.Module) -> list[Part]:
+    """Every parameter of `forward`, and in the place of one that holds several tensors, each of these."""
+    required, optional = parameters_of(model)
+    return [part for parameter in (*required, *optional) for part in _held(model, parameter)]
+
+
+def _held(model: nn.Module, parameter: inspect.Parameter) -> list[Part]:
+    """What the argument holds, with what is told from other entries last: edges, masks, lengths."""
+    entries = held_names(model, parameter.name)
+    ordered = sorted(entries, key=lambda name: any(p.search(name) for p in (_EDGES, _OWNERS, _MASK, _LENGTHS, _LABELS)))
+    return [Part(parameter, entry) for entry in ordered] or [Part(parameter)]
 
 
 def _cheapest_first(choices: list[list[Argument]]) -> list[tuple[Argument, ...]]:
@@ -97,7 +145,7 @@ def with_dtype(argument: Argument, dtype: torch.dtype) -> Argument:
     return replace(argument, dtype=torch.bool if argument.kind == "bool" else torch.int64)
 
 
-def _main_guesses(model: nn.Module, name: str, sizes: Sizes) -> Iterator[tuple[Argument, float, str]]:
+def _main_guesses(model: nn.Module, name: str, sizes: Sizes, graph: bool) -> Iterator[tuple[Argument, float, str]]:
     if _SINGLE.search(name) and any(isinstance(leaf, nn.Embedding) for leaf in leaves_of(model)):
         yield Argument(kind="int", shape=(sizes.batch,), labels=("batch",), high=2), -0.6, "its name"
     if _TOKENS.search(name):
@@ -111,6 +159,9 @@ def _main_guesses(model: nn.Module, name: str, sizes: Sizes) -> Iterator[tuple[A
     for tall, channels in _tall_filters(model):
         rows = Argument(shape=(sizes.batch, channels, tall, sizes.samples), labels=("batch", "", "", "time"))
         yield rows, -0.1, "a filter over all rows"
+    if graph:
+        for rank, size in enumerate(_matrix_widths(model)):
+            yield flat(size, sizes), 0.1 * rank - 0.7, "features of nodes"
     if _IMAGE.search(name):
         yield image(3, sizes), 0.2, "its name"
     if _AUDIO.search(name):
@@ -122,6 +173,12 @@ def _main_guesses(model: nn.Module, name: str, sizes: Sizes) -> Iterator[tuple[A
         yield layout, 0.8 + 0.1 * rank, "the model's own parameters"
     for rank, layout in enumerate(generic(sizes)):
         yield layout, 1.5 + 0.2 * rank, "a common layout"
+
+
+def _matrix_widths(model: nn.Module) -> list[int]:
+    """Both sides of the first matrices: layers of other libraries multiply with parameters of their own."""
+    matrices = [parameter.shape for parameter in model.parameters() if parameter.dim() == 2][:2]
+    return list(dict.fromkeys(int(shape[side]) for shape in matrices for side in (1, 0)))[:3]
 
 
 def _tall_filters(model: nn.Module) -> list[tuple[int, int]]:
@@ -139,10 +196,7 @@ def _entrances(leaves: list[nn.Module]) -> list[nn.Module]:
 
 def beside(parameter: inspect.Parameter, main: Argument, model: nn.Module, sizes: Sizes) -> list[Argument]:
     """Guesses at an argument that stands beside the main one, from its name and annotation."""
-    name = parameter.name
-    guesses = _beside(name, str(parameter.annotation), main, model, sizes)
-    keyword = parameter.kind is parameter.KEYWORD_ONLY
-    return [replace(guess, name=name, keyword=keyword) for guess in guesses]
+    return Part(parameter).guesses(main, model, sizes)
 
 
 def _beside(name: str, annotation: str, main: Argument, model: nn.Module, sizes: Sizes) -> list[Argument]:
@@ -159,7 +213,16 @@ def _beside(name: str, annotation: str, main: Argument, model: nn.Module, sizes:
             [*([] if _CELL.search(name) else both), *(replace(s, pair=False) for s in both), nothing, features]
         )
     if _LENGTHS.search(name):
-        return [_lengths(main, sizes), nothing]
+        lengths = _lengths(main, sizes)
+        column = replace(lengths, shape=(sizes.batch, 1), labels=("batch", ""))
+        return [lengths, nothing, column, replace(lengths, kind="int", high=lengths.high + 1)]
+    if _EDGES.search(name):
+        return [_edges(main, sizes), nothing]
+    if _MASK.search(name):
+        time = _time_of(main, sizes)
+        row = Argument(kind="bool", shape=(sizes.batch, time), labels=("batch", "time"))
+        square = replace(row, shape=(time, time), labels=("time", "time"))
+        return [nothing, row, square, replace(row, shape=(time, sizes.batch), labels=("time", "batch"))]
     if _MEMORY.search(name):
         widths = [leaf.hidden_size for leaf in leaves_of(model) if isinstance(leaf, (*RECURRENT, *CELLS))] or [16]
         other = replace(sizes, steps=free_prime(13, {sizes.steps, sizes.batch}))
@@ -167,12 +230,10 @@ def _beside(name: str, annotation: str, main: Argument, model: nn.Module, sizes:
     if _TIMESTEP.search(name):
         index = replace(per_sample, kind="int", high=2)
         return [per_sample, index, replace(per_sample, shape=(sizes.batch, 1), labels=("batch", ""))]
-    if _MASK.search(name):
-        time = _time_of(main, sizes)
-        row = Argument(kind="bool", shape=(sizes.batch, time), labels=("batch", "time"))
-        return [nothing, row, replace(row, shape=(time, time), labels=("time", "time"))]
-    if re.search(r"(^|_)adj|graph|laplac", name):
-        return [Argument(shape=(sizes.batch, sizes.batch), labels=("batch", "batch"))]
+    if _OWNERS.search(name):
+        return [replace(per_sample, kind="int", high=2), nothing, same]
+    if _ADJACENCY.search(name):
+        return [Argument(shape=(sizes.batch, sizes.batch), labels=("batch", "batch")), same]
     return _beside_unnamed(name, same, model, sizes)
 
 
@@ -188,8 +249,11 @@ def _beside_unnamed(name: str, same: Argument, model: nn.Module, sizes: Sizes) -
         return [one, other, same]
     if _TOKENS.search(name) and (embeddings or same.kind == "int"):
         return [other, one, same]
-    ints = [other, one] if embeddings else []
-    return _unique([same, *ints, *entrances, flat(16, sizes), Argument(kind="constant", value=None)])
+    steps = replace(one, shape=same.shape[:2], labels=same.labels[:2])
+    labels = [steps, one] if len(same.shape) == 3 else [one]
+    ints = [other, one] if embeddings else labels if _LABELS.search(name) else []
+    first = ints if _LABELS.search(name) else [same, *ints]
+    return _unique([*first, same, *entrances, flat(16, sizes), Argument(kind="constant", value=None)])
 
 
 def _distinct(leaves: Iterable[nn.Module]) -> list[nn.Module]:
@@ -218,9 +282,15 @@ def states(model: nn.Module, sizes: Sizes) -> list[Argument]:
     return [Argument(kind="state", shape=(sizes.batch, 16), labels=("batch", ""))]
 
 
+def _edges(main: Argument, sizes: Sizes) -> Argument:
+    """(2, E): from node and to node; the nodes are the rows of the main input."""
+    nodes = main.shape[0] if main.shape else sizes.batch
+    return Argument(kind="int", shape=(2, free_prime(13, set(main.shape))), labels=("", ""), high=nodes)
+
+
 def _lengths(main: Argument, sizes: Sizes) -> Argument:
     return Argument(kind="lengths", shape=(sizes.batch,), labels=("batch",), high=_time_of(main, sizes))
 
 
 def _time_of(main: Argument, sizes: Sizes) -> int:
-    return next((size for size, label in zip(main.shape, main.labels, strict=True) if label == "time"), sizes.steps)
+    return next((size for axis, size in enumerate(main.shape) if main.label(axis) == "time"), sizes.steps)

@@ -1,12 +1,14 @@
 """Builds the user's model from what a target names: a class, an instance or a function that returns one.
 
-Arguments come from `--arg` alone; plausible values appear in hints and are never used.
+Defaults and `--arg` come first; what is required beyond them is sought in `arguments/` and reported with the model.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from inspect import BoundArguments, Parameter, Signature
 from typing import Any
 
@@ -14,16 +16,46 @@ from torch import nn
 
 from shapecheck.errors import Location, ModelError, nearest
 from shapecheck.probe import places
-from shapecheck.probe.plausible import annotation_text, argument_line, needs_an_object
+from shapecheck.probe.plausible import annotation_text, not_built
 from shapecheck.probe.telling import said, shown_value
+from shapecheck.specs import UsedArgument
 
 _LONGEST_DEFAULT = 30
+_EXPECTED = "name an nn.Module class, an instance, or a function that returns one"
 
 
-def build_model(found: object, name: str, arguments: Mapping[str, Any], location: Location) -> nn.Module:
-    """The model itself, or what the class or function makes of `arguments`.
+@dataclass(frozen=True)
+class Constructed:
+    """A model, and the arguments it was built with: those of --arg and those that were found."""
 
-    Raises ModelError: SC901 (not a model), SC902 (arguments missing or unknown), SC903 (the constructor raised).
+    model: nn.Module
+    arguments: tuple[UsedArgument, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Target:
+    """What is built, under which name, and where it stands."""
+
+    found: Callable[..., Any]
+    name: str
+    signature: Signature | None
+    location: Location
+    classes: int | None
+    files: tuple[str, ...]
+
+
+def build_model(
+    found: object,
+    name: str,
+    arguments: Mapping[str, Any],
+    location: Location,
+    classes: int | None = None,
+    file: str | None = None,
+) -> Constructed:
+    """The model itself, or what the class or function makes of `arguments` and of what else it needs.
+
+    `classes` is how many there are in the data, `file` the one that the user named. Raises ModelError: SC901 (not a model), SC902
+    (arguments unknown, or missing and not found), SC903 (the constructor raised).
     """
     if isinstance(found, nn.Module):
         if arguments:
@@ -32,16 +64,58 @@ def build_model(found: object, name: str, arguments: Mapping[str, Any], location
                 "name its class, or a function that builds it",
                 location,
             )
-        return found
+        return Constructed(found)
     if not callable(found) or (isinstance(found, type) and not issubclass(found, nn.Module)):
         raise _no_model(f"{name} is {_kind(found)}", _EXPECTED, location)
-    signature = _signature(found)
-    if signature is not None:
-        _check_names(signature, name, arguments, location)
-    return _model_in(_call(found, signature, name, arguments, location), name, location)
+    files = (os.path.abspath(file),) if file else ()
+    target = _Target(found, name, _signature(found), location, classes, files)
+    if target.signature is None:
+        return _given(target, arguments)
+    _check_names(target.signature, name, arguments, location)
+    if _missing(target.signature, arguments):
+        return _completed(target, arguments)
+    return _as_given(target, target.signature, arguments)
 
 
-_EXPECTED = "name an nn.Module class, an instance, or a function that returns one"
+def _as_given(target: _Target, signature: Signature, arguments: Mapping[str, Any]) -> Constructed:
+    """With defaults and --arg alone; where these do not do, as the user's own code calls it."""
+    try:
+        return _given(target, arguments)
+    except ModelError as error:
+        if error.code != "SC903" or not _may_be_completed(signature, arguments):
+            raise
+        try:
+            return _completed(target, arguments)
+        except ModelError:
+            raise error  # noqa: B904 - with its own cause
+
+
+def _may_be_completed(signature: Signature, arguments: Mapping[str, Any]) -> bool:
+    """Whether something is left open: None often says that a size has to be given after all, a mapping may be a config."""
+    open_ends = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+    left = [p for p in signature.parameters.values() if p.name not in arguments]
+    is_open = any(p.default is None or p.kind in open_ends for p in left)
+    return is_open or any(isinstance(value, Mapping) for value in arguments.values())
+
+
+def _given(target: _Target, arguments: Mapping[str, Any]) -> Constructed:
+    used = tuple(UsedArgument(name, value, "flag") for name, value in arguments.items())
+    return Constructed(_model_in(_call(target, arguments), target.name, target.location), used)
+
+
+def _completed(target: _Target, arguments: Mapping[str, Any]) -> Constructed:
+    """With what the user's own calls, names and exceptions tell. Only here, as it costs time, are those looked at."""
+    from shapecheck.probe.arguments.annotations import signature_of
+    from shapecheck.probe.arguments.building import Builder, NotBuilt, Wanted
+
+    signature = signature_of(target.found)
+    wanted = Wanted(target.found, target.name, signature, arguments, target.classes, target.files)
+    try:
+        built = Builder(wanted, lambda named: _plain_call(target.found, signature, named)).build()
+    except NotBuilt as failure:
+        message, hint, place = not_built(failure, wanted, describe(target.name, target.signature))
+        raise _wrong_arguments(message, hint, place or target.location) from None
+    return Constructed(_model_in(built.made, target.name, target.location), built.used)
 
 
 def _signature(found: Callable[..., Any]) -> Signature | None:
@@ -53,9 +127,10 @@ def _signature(found: Callable[..., Any]) -> Signature | None:
 
 
 def _check_names(signature: Signature, name: str, arguments: Mapping[str, Any], location: Location) -> None:
-    takes = {key: p for key, p in signature.parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+    """`config.hidden` names a field of the argument config."""
+    takes = {key: p for key, p in signature.parameters.items() if p.kind is not p.VAR_KEYWORD}
     takes_any = any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
-    unknown = [key for key in arguments if key not in takes]
+    unknown = [key for key in arguments if key.partition(".")[0] not in takes]
     if unknown and not takes_any:
         guess = nearest(unknown[0], takes)
         raise _wrong_arguments(
@@ -63,41 +138,34 @@ def _check_names(signature: Signature, name: str, arguments: Mapping[str, Any], 
             (f"did you mean {guess!r}? " if guess else "") + f"its signature is {describe(name, signature)}",
             location,
         )
-    missing = [p for key, p in takes.items() if p.default is Parameter.empty and key not in arguments]
-    if missing:
-        raise _missing(missing, name, signature, location)
 
 
-def _missing(missing: list[Parameter], name: str, signature: Signature, location: Location) -> ModelError:
-    names = [parameter.name for parameter in missing]
-    objects = [parameter.name for parameter in missing if needs_an_object(parameter)]
-    if objects:
-        way = f"{_listed(objects)} cannot be written as --arg: write a function that returns {name}(...) and name that"
-    else:
-        way = f"pass {' '.join(argument_line(parameter) for parameter in missing)}, with your own values"
-    message = f"{name} needs the argument{'s' if len(names) > 1 else ''} {_listed(names)}"
-    return _wrong_arguments(message, f"{way}; its signature is {describe(name, signature)}", location)
+def _missing(signature: Signature, arguments: Mapping[str, Any]) -> bool:
+    """Whether a required argument is not given, or only fields of one."""
+    stars = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+    required = (p for p in signature.parameters.values() if p.default is Parameter.empty and p.kind not in stars)
+    return any(p.name not in arguments for p in required) or any("." in name for name in arguments)
 
 
-def _call(
-    found: Callable[..., Any],
-    signature: Signature | None,
-    name: str,
-    arguments: Mapping[str, Any],
-    location: Location,
-) -> object:
-    positional, keywords = _bind(signature, arguments)
+def _call(target: _Target, arguments: Mapping[str, Any]) -> object:
+    name, cause = target.name, None
     try:
-        return found(*positional, **keywords)
+        return _plain_call(target.found, target.signature, arguments)
     except SystemExit as error:
         message = f"building {name} calls sys.exit({shown_value(error.code)})"
         hint = "a constructor must not read the command line or end the program"
         place = places.raised_at(error)
     except BaseException as error:
         message = f"building {name} raises {said(error)}"
-        hint = _raised_hint(name, signature, arguments)
+        hint = _raised_hint(name, target.signature, arguments)
         place = places.raised_at(error)
-    raise ModelError(message, hint, code="SC903", location=place or location)
+        cause = error if isinstance(error, Exception) else None
+    raise ModelError(message, hint, code="SC903", location=place or target.location) from cause
+
+
+def _plain_call(found: Callable[..., Any], signature: Signature | None, arguments: Mapping[str, Any]) -> object:
+    positional, keywords = _bind(signature, arguments)
+    return found(*positional, **keywords)
 
 
 def _raised_hint(name: str, signature: Signature | None, arguments: Mapping[str, Any]) -> str:
@@ -117,6 +185,9 @@ def _bind(signature: Signature | None, arguments: Mapping[str, Any]) -> tuple[tu
     for parameter in signature.parameters.values():
         if parameter.kind is Parameter.VAR_KEYWORD:
             named[parameter.name] = rest
+        elif parameter.kind is Parameter.VAR_POSITIONAL and parameter.name in named:
+            items = named[parameter.name]
+            named[parameter.name] = tuple(items) if isinstance(items, (list, tuple)) else (items,)
     bound = BoundArguments(signature, named)
     return bound.args, bound.kwargs
 
@@ -161,11 +232,6 @@ def _no_model(message: str, hint: str, location: Location) -> ModelError:
 
 def _wrong_arguments(message: str, hint: str, location: Location) -> ModelError:
     return ModelError(message, hint, code="SC902", location=location)
-
-
-def _listed(names: Iterable[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _kind(value: object) -> str:

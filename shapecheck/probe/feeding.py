@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+
+from shapecheck.probe.bundles import Bundle
 
 SPACE = ("depth", "height", "width")
 GROWING = ("time", *SPACE)
@@ -19,7 +21,8 @@ class Argument:
 
     `kind` is float, int, bool, lengths (ints, each equal to `high`), state (of a recurrent layer; `pair` is an LSTM's) or
     constant (`value` is passed as it is). `labels` say what each axis is meant to be: a role, or '' for a fixed size. Ints
-    run from 0 up to, not including, `high`.
+    run from 0 up to, not including, `high`. `holder` is the parameter that takes it together with others by name, as in
+    `batch["tokens"]`; its own name is then `batch.tokens`.
     """
 
     name: str = ""
@@ -31,6 +34,12 @@ class Argument:
     keyword: bool = False
     pair: bool = False
     value: Any = None
+    holder: str = ""
+
+    @property
+    def short_name(self) -> str:
+        """The name within its holder."""
+        return self.name.removeprefix(f"{self.holder}.") if self.holder else self.name
 
     @property
     def is_tensor(self) -> bool:
@@ -111,9 +120,37 @@ def feed(call: Call) -> tuple[list[Any], dict[str, Any]]:
     """Positional and keyword arguments; the same call always gives the same values."""
     generator = torch.Generator().manual_seed(0)
     values = [make(argument, generator) for argument in call]
-    positional = [value for argument, value in zip(call, values, strict=True) if not argument.keyword]
-    keyword = {a.name: value for a, value in zip(call, values, strict=True) if a.keyword}
+    return given(call, values)
+
+
+def given(call: Call, values: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Values as `forward` takes them: by position, by keyword, or several together in one argument."""
+    positional: list[Any] = []
+    keyword: dict[str, Any] = {}
+    bundles: dict[str, Bundle] = {}
+    for argument, value in zip(call, values, strict=True):
+        if argument.holder:
+            if argument.holder not in bundles:
+                positional.append(bundles.setdefault(argument.holder, Bundle()))
+            bundles[argument.holder][argument.short_name] = value
+        elif argument.keyword:
+            keyword[argument.name] = value
+        else:
+            positional.append(value)
     return positional, keyword
+
+
+def values_of(call: Call, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[Any]:
+    """The value of each argument of the call, found again in what was fed."""
+    positional = iter(args)
+    bundles: dict[str, Any] = {}
+    for argument in call:
+        if argument.holder:
+            if argument.holder not in bundles:
+                bundles[argument.holder] = next(positional, {})
+            yield bundles[argument.holder].get(argument.short_name)
+        else:
+            yield kwargs.get(argument.name) if argument.keyword else next(positional, None)
 
 
 def make(argument: Argument, generator: torch.Generator) -> Any:
@@ -153,8 +190,7 @@ def perturbed(call: Call, where: Iterable[Position], index: int) -> Callable[[],
         values = [make(argument, generator) for argument in call]
         for number, axis in axes.items():
             _disturb(call[number], values[number], axis, index, noise)
-        positional = [v for a, v in zip(call, values, strict=True) if not a.keyword]
-        return positional, {a.name: v for a, v in zip(call, values, strict=True) if a.keyword}
+        return given(call, values)
 
     return fed
 

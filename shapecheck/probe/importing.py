@@ -1,5 +1,7 @@
 """Imports the user's file as the user's own scripts would, whatever it is called. Explains no errors.
 
+Files that would train or download are run in part (`executing.py`), and absent packages get a stand-in (`stand_ins.py`).
+
 The user's folders become importable, but only the user's files look there first: installed packages go on finding
 what is installed, so a `random.py` or `datasets/` next to the model disturbs nobody.
 """
@@ -10,15 +12,18 @@ import glob
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from types import FrameType, ModuleType
+from typing import ClassVar
 
 from shapecheck import source
-from shapecheck.probe import places
+from shapecheck.probe import executing, places, stand_ins
+from shapecheck.probe.slicing import worth_slicing
 
 _REPOSITORY_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
 
@@ -37,11 +42,39 @@ class Home:
         return os.path.splitext(os.path.basename(self.file))[0]
 
 
-def import_file(path: str) -> ModuleType:
-    """The file's module, under its own dotted name where that is free. Raises whatever the file raises."""
+@dataclass(frozen=True)
+class Imported:
+    """A module, and what became of each of the user's files on the way that was not simply run, by path."""
+
+    module: ModuleType
+    outcomes: Mapping[str, executing.Outcome]
+
+
+def import_file(path: str, name: str | None = None) -> Imported:
+    """The file's module, under its own dotted name where that is free; `name` is what is wanted of it.
+
+    Raises whatever the file raises, unless the name is there all the same.
+    """
     home = _home(os.path.abspath(path))
     _make_importable((home.root, *home.above), last=_package_folders(home))
     sys.argv = [path]
+    with _importing((home.root, *_package_folders(home))), UsersFiles.wanting(home.file, name) as outcomes:
+        return Imported(stand_ins.with_stand_ins(lambda: _module_of(home)), dict(outcomes))
+
+
+def import_module(name: str, wanted: str | None = None) -> Imported:
+    """A module by its dotted name; the current folder is importable. Raises as `import_file` does."""
+    _make_importable((os.getcwd(),), last=())
+    sys.argv = [name]
+    with _importing((os.getcwd(),)):
+        known = name in sys.modules
+        spec = None if known else stand_ins.with_stand_ins(lambda: find_spec(name), by_user=False)
+        with UsersFiles.wanting(spec.origin if spec else None, wanted) as outcomes:
+            module = stand_ins.with_stand_ins(lambda: importlib.import_module(name), by_user=False)
+            return Imported(module, dict(outcomes))
+
+
+def _module_of(home: Home) -> ModuleType:
     if not home.packages:
         return _execute(home.file, _free_name(home.stem, home.file))
     outermost = os.path.join(home.root, home.packages[0])
@@ -57,11 +90,15 @@ def import_file(path: str) -> ModuleType:
     return module
 
 
-def import_module(name: str) -> ModuleType:
-    """A module by its dotted name; the current folder is importable. Raises whatever the module raises."""
-    _make_importable((os.getcwd(),), last=())
-    sys.argv = [name]
-    return importlib.import_module(name)
+@contextmanager
+def _importing(folders: Sequence[str]) -> Iterator[None]:
+    """The current folder is as before afterwards, whatever the user's files made of it."""
+    before = os.getcwd()
+    try:
+        with stand_ins.importing(lambda name: whereabouts(name) is not None or stand_ins.resembles(name, folders)):
+            yield
+    finally:
+        os.chdir(before)
 
 
 def whereabouts(name: str) -> str | None:
@@ -95,6 +132,50 @@ class InstalledFirst(MetaPathFinder):
         return spec if spec is not None and spec.loader is not None else None
 
 
+class UsersFiles(MetaPathFinder):
+    """Finds modules as Python does, and has the user's own run by `UsersLoader`."""
+
+    wanted: ClassVar[dict[str, str]] = {}
+    outcomes: ClassVar[dict[str, executing.Outcome]] = {}
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(fullname, path)
+        if spec is None or type(spec.loader) is not SourceFileLoader or places.distance(spec.origin or "<>"):
+            return None
+        spec.loader = UsersLoader(spec.loader.name, spec.loader.path)
+        return spec
+
+    @classmethod
+    @contextmanager
+    def wanting(cls, file: str | None, name: str | None) -> Iterator[dict[str, executing.Outcome]]:
+        """While the block runs, the file is run as far as the name needs it."""
+        if file is not None and name is not None:
+            cls.wanted[file] = name
+        try:
+            yield cls.outcomes
+        finally:
+            cls.wanted.clear()
+
+
+class UsersLoader(SourceFileLoader):
+    """Runs a file of the user's in part where the whole would do more than define things.
+
+    A file that does not parse raises as it does in Python.
+    """
+
+    def exec_module(self, module: ModuleType) -> None:
+        name = UsersFiles.wanted.get(self.path)
+        tree = source.parse(self.path)
+        if tree is None:
+            compile(source.read(self.path), self.path, "exec")
+        if tree is None or (name is None and not worth_slicing(tree)):
+            super().exec_module(module)
+        else:
+            UsersFiles.outcomes[self.path] = executing.execute(module, tree, self.path, name)
+
+
 def _importer(frame: FrameType | None) -> str:
     """The file whose import statement is running."""
     while frame is not None:
@@ -107,7 +188,7 @@ def _importer(frame: FrameType | None) -> str:
 
 def _make_importable(first: Sequence[str], last: Sequence[str]) -> None:
     if not any(isinstance(finder, InstalledFirst) for finder in sys.meta_path):
-        sys.meta_path.insert(0, InstalledFirst(sys.path))
+        sys.meta_path[:0] = [InstalledFirst(sys.path), UsersFiles()]
     added = list(dict.fromkeys(first))
     kept = [folder for folder in sys.path if folder not in added]
     sys.path[:] = [*added, *kept, *(folder for folder in last if folder not in (*added, *kept))]
@@ -184,7 +265,7 @@ def _execute(file: str, name: str) -> ModuleType:
     loaded = sys.modules.get(name)
     if loaded is not None and getattr(loaded, "__file__", None) == file:
         return loaded
-    spec = spec_from_file_location(name, file, loader=SourceFileLoader(name, file))
+    spec = spec_from_file_location(name, file, loader=UsersLoader(name, file))
     assert spec is not None
     return _run(spec)
 
@@ -193,7 +274,7 @@ def _execute_package(folder: str, name: str) -> ModuleType:
     """The package in `folder` and no other of that name; it needs no `__init__.py`."""
     file = os.path.join(folder, "__init__.py")
     if os.path.isfile(file):
-        loader = SourceFileLoader(name, file)
+        loader = UsersLoader(name, file)
         spec = spec_from_file_location(name, file, loader=loader, submodule_search_locations=[folder])
     else:
         spec = ModuleSpec(name, None, is_package=True)

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from shapecheck.probe.feeding import tensors_in
+from shapecheck.probe.values import has_values
 
 CONVOLUTIONS: dict[type[nn.Module], int] = {
     nn.Conv1d: 1, nn.Conv2d: 2, nn.Conv3d: 3,
@@ -29,9 +30,10 @@ ATTENTIVE = (
 )  # fmt: skip
 RECURRENT = (nn.RNN, nn.LSTM, nn.GRU)
 CELLS = (nn.RNNCell, nn.LSTMCell, nn.GRUCell)
+INDEXED = (nn.Embedding, nn.EmbeddingBag)
 STOCK = (
     *CONVOLUTIONS, *BATCH_NORMS, *ATTENTIVE, *RECURRENT, *CELLS,
-    nn.Linear, nn.Bilinear, nn.Embedding, nn.EmbeddingBag, nn.LayerNorm, nn.GroupNorm,
+    *INDEXED, nn.Linear, nn.Bilinear, nn.LayerNorm, nn.GroupNorm,
 )  # fmt: skip
 
 
@@ -59,11 +61,13 @@ class Arrival:
 class Recorder:
     """What the layers were given and gave in one run; `checking` is off where the user chose the input.
 
+    `flattening` says that rows of a flattened tensor are still to be one for each sample when nothing else is checked.
     `batch` is the size of the batch that was fed, `latest` the tensor that came last; `channels` and number of elements are of
     the last convolution's output.
     """
 
     checking: bool = True
+    flattening: bool = False
     batch: int = 0
     latest: torch.Tensor | None = None
     arrivals: list[Arrival] = field(default_factory=list)
@@ -79,10 +83,12 @@ class Recorder:
             return
         self.latest = tensor
         self.arrivals.append(Arrival(leaf, tuple(tensor.shape)))
-        if self.checking and is_stock(leaf):
+        if not is_stock(leaf):
+            return
+        if self.checking:
             check(leaf, tensor)
-            if isinstance(leaf, nn.Linear):
-                self._check_flatten(leaf, tensor)
+        if (self.checking or self.flattening) and isinstance(leaf, nn.Linear):
+            self._check_flatten(leaf, tensor)
 
     def leave(self, leaf: nn.Module, output: Any) -> None:
         """`states` are what recurrent and attention layers return beside their main output."""
@@ -183,7 +189,7 @@ def wanted(leaf: nn.Module) -> str:
     size = width(leaf)
     if rank:
         return "(" + ", ".join(["N", str(size), *(["T"] if rank == 1 else ["D", "H", "W"][-rank:])]) + ")"
-    if isinstance(leaf, (nn.Embedding, nn.EmbeddingBag)):
+    if isinstance(leaf, INDEXED):
         return f"int64 indices below {leaf.num_embeddings}"
     if isinstance(leaf, (*RECURRENT, *ATTENTIVE)):
         return f"(N, T, {size})" if is_batch_first(leaf) else f"(T, N, {size})"
@@ -194,7 +200,7 @@ def wanted(leaf: nn.Module) -> str:
 
 def check(leaf: nn.Module, tensor: torch.Tensor) -> None:
     """Raises LeafMismatchError. Stricter than torch: an unbatched tensor is refused, since a batch is fed."""
-    if isinstance(leaf, (nn.Embedding, nn.EmbeddingBag)):
+    if isinstance(leaf, INDEXED):
         _check_indices(leaf, tensor)
         return
     shape = tuple(tensor.shape)
@@ -214,7 +220,7 @@ def _check_indices(leaf: nn.Embedding | nn.EmbeddingBag, tensor: torch.Tensor) -
     shape = tuple(tensor.shape)
     if tensor.dtype not in (torch.int64, torch.int32):
         raise LeafMismatchError(leaf, "dtype", shape, 0, 0, 1)
-    if tensor.numel() and not tensor.is_meta and int(tensor.max()) >= leaf.num_embeddings:
+    if tensor.numel() and has_values(tensor) and int(tensor.max()) >= leaf.num_embeddings:
         raise LeafMismatchError(leaf, "range", shape, 0, int(tensor.max()) + 1, leaf.num_embeddings)
 
 

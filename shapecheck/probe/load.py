@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import FunctionType
 from typing import Any
 
@@ -17,66 +18,95 @@ from torch import nn
 
 from shapecheck import source
 from shapecheck.errors import Location, ModelError, nearest
-from shapecheck.probe import importing, places
+from shapecheck.probe import importing, places, remarks
+from shapecheck.probe.allowances import lenient, uncompiled
 from shapecheck.probe.construct import build_model
+from shapecheck.probe.devices import moving_tensors
+from shapecheck.probe.importing import Imported
+from shapecheck.probe.stand_ins import StandIn, StandInBase, with_stand_ins
 from shapecheck.probe.state import seed
 from shapecheck.probe.telling import said, shown_path, shown_value
-from shapecheck.targets import Target
+from shapecheck.specs import UsedArgument
+from shapecheck.targets import SAVED_ENDINGS, Target
 
 _MOST_NAMES = 12
+_BUILDER = "write a function that builds the model and returns it, and name that"
 _AS_SCRIPT = 'a check only imports the file: what should run as a script alone belongs under if __name__ == "__main__":'
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model ready to run, the name the user gave it, and where it stands in the user's code."""
+    """A model ready to run, the name the user gave it, where it stands in the user's code, and what had to be done for it."""
 
     model: nn.Module
     name: str
     location: Location
+    imported: Imported | None = None
+    notes: tuple[str, ...] = ()
+    arguments: tuple[UsedArgument, ...] = ()
 
 
-def load_model(target: Target, arguments: Mapping[str, Any]) -> Loaded:
-    """Imports and builds, always with the same random numbers.
+def load_model(target: Target, arguments: Mapping[str, Any], classes: int | None = None) -> Loaded:
+    """Imports and builds, always with the same random numbers; `classes` is how many there are in the data.
 
     Raises ModelError: SC901 (not loadable), SC902 (arguments missing or unknown), SC903 (the constructor raised).
     """
     seed()
-    found, location = load_object(target)
-    name = target.name or target.text
-    seed()
-    return Loaded(build_model(found, name, arguments, location), name, location)
+    if target.path is not None and target.path.lower().endswith(SAVED_ENDINGS):
+        return _saved(target.path, arguments)
+    with lenient(), moving_tensors(always=True):
+        imported = _imported(target)
+        found, location = _found(imported, target)
+        name = target.name or target.text
+        seed()
+        with remarks.explaining(imported):
+            made = with_stand_ins(lambda: build_model(found, name, arguments, location, classes, target.path))
+            model = uncompiled(made.model)
+    return Loaded(model, name, location, imported, remarks.notes(imported), made.arguments)
+
+
+def _saved(path: str, arguments: Mapping[str, Any]) -> Loaded:
+    from shapecheck.probe.packaged import load_saved
+
+    location = Location(path)
+    return Loaded(build_model(load_saved(path), path, arguments, location).model, path, location)
 
 
 def load_object(target: Target) -> tuple[Any, Location]:
     """The object, and the line of its `class`, `def` or assignment. Raises ModelError (SC901)."""
+    return _found(_imported(target), target)
+
+
+def _found(imported: Imported, target: Target) -> tuple[Any, Location]:
+    assert target.name is not None
+    found = _attribute(imported, target, target.name)
+    return found, _location(found, imported.module, target, target.name)
+
+
+def _imported(target: Target) -> Imported:
     if target.name is None:
         raise ModelError(f"{target.text!r} names no model", "write model.py:WaveNet", code="SC901")
-    module = _imported(target)
-    found = _attribute(module, target, target.name)
-    return found, _location(found, module, target, target.name)
-
-
-def _imported(target: Target) -> Any:
-    shown = target.path or target.module or target.text
     try:
         if target.path is None:
-            return importing.import_module(target.module or target.text)
+            return importing.import_module(target.module or target.text, target.name)
         _readable(target.path)
-        return importing.import_file(target.path)
+        return importing.import_file(target.path, target.name)
     except ModelError:
         raise
-    except SystemExit as error:
-        message, hint = f"importing {shown} calls sys.exit({shown_value(error.code)})", _AS_SCRIPT
-        place = places.raised_at(error)
-    except SyntaxError as error:
-        raise _syntax_failure(error, shown) from None
-    except ModuleNotFoundError as error:
-        raise _missing_module(error, target, shown) from None
     except BaseException as error:
-        message, hint = f"importing {shown} raises {said(error)}", _AS_SCRIPT
-        place = places.raised_at(error)
-    raise _load_failure(message, hint, place or (Location(target.path) if target.path else None))
+        raise _import_failure(error, target) from None
+
+
+def _import_failure(error: BaseException, target: Target) -> ModelError:
+    shown = target.path or target.module or target.text
+    if isinstance(error, SyntaxError):
+        return _syntax_failure(error, shown)
+    if isinstance(error, ModuleNotFoundError):
+        return _missing_module(error, target, shown)
+    place = places.raised_at(error) or (Location(target.path) if target.path else None)
+    if isinstance(error, SystemExit):
+        return _load_failure(f"importing {shown} calls sys.exit({shown_value(error.code)})", _AS_SCRIPT, place)
+    return _load_failure(f"importing {shown} raises {said(error)}", _AS_SCRIPT, place)
 
 
 def _readable(path: str) -> None:
@@ -101,10 +131,10 @@ def _syntax_failure(error: SyntaxError, shown: str) -> ModelError:
         hint = "save it as UTF-8, or say which encoding it has in its first line: # -*- coding: latin-1 -*-"
         return _load_failure(f"{place.path} is not UTF-8 text: {said(error.msg)}", hint, place)
     text = (error.text or "").strip()
+    told = f"{place.path} does not parse: {said(error.msg)}" + (f" in {said(text)!r}" if text else "")
+    notebook = file.endswith(".ipynb")
     return _load_failure(
-        f"{place.path} does not parse: {said(error.msg)}" + (f" in {said(text)!r}" if text else ""),
-        f"see it outside shapecheck: python -m py_compile {place.path}",
-        place,
+        told, None if notebook else f"see it outside shapecheck: python -m py_compile {place.path}", place
     )
 
 
@@ -143,39 +173,69 @@ def _module_hint(name: str) -> str:
     return f"did you mean {guess}?" if guess else "modules are looked up in the current folder and in this environment"
 
 
-def _attribute(module: Any, target: Target, name: str) -> Any:
-    found = module
+def _attribute(imported: Imported, target: Target, name: str) -> Any:
+    found: Any = imported.module
     for part in name.split("."):
         try:
-            found = getattr(found, part)
+            found = with_stand_ins(partial(getattr, found, part), by_user=False)
         except AttributeError:
-            raise _no_such_name(module, target, name) from None
+            raise _no_such_name(imported, target, name) from None
         except BaseException as error:
             place = places.raised_at(error)
             raise _load_failure(
                 f"reading {name} from {target.path or target.module} raises {said(error)}", None, place
             ) from None
+    lost = _lost(found)
+    if lost:
+        raise remarks.missing(target.path or target.text, lost) or _no_such_name(imported, target, name)
     return found
 
 
-def _no_such_name(module: Any, target: Target, name: str) -> ModelError:
+def _lost(found: object) -> str:
+    """The name of what a stand-in would have to be for the object to be a model."""
+    if isinstance(found, StandIn):
+        return found._name
+    inherits = isinstance(found, type) and issubclass(found, StandInBase) and not issubclass(found, nn.Module)
+    return str(found.stands_for) if inherits else ""  # type: ignore[attr-defined]
+
+
+def _no_such_name(imported: Imported, target: Target, name: str) -> ModelError:
+    """Why it is not there: what makes it failed, or was not run, or it stands where no import finds it."""
+    module = imported.module
     file = getattr(module, "__file__", None) or ""
     shown = target.path or target.module or target.text
+    at = target.path or shown_path(file)
+    outcome = imported.outcomes.get(os.path.abspath(file))
+    failure = outcome.failure if outcome is not None else None
+    if failure is not None:
+        sys.modules.pop(
+            getattr(module, "__name__", ""), None
+        )  # as after any import that fails, the next one starts anew
+    left_out = remarks.why_left_out(imported, name)
     tree = source.parse(file)
+    known = [*(key for key, _ in _public(module)), *(source.models(tree) if tree else ())]
+    guess = nearest(name, known) if left_out is None else None
+    if left_out is not None and (failure is None or left_out.root is not None):
+        needs = f" {left_out.why}, and that" if left_out.root else ""
+        message = f"{name}{needs} is not there: {remarks.reason(left_out)}"
+        return _load_failure(message, _BUILDER, Location(at, left_out.line))
+    if failure is not None and guess is None:
+        return _import_failure(failure, target)
+    absent = remarks.missing(shown) if guess is None else None
+    if absent is not None:
+        return absent
     script_line = source.main_block_line(tree, name) if tree else None
     hidden = source.hidden_line(tree, name) if tree else None
     message = f"{shown} has no {name}"
     if script_line is not None:
         hint = 'it stands under if __name__ == "__main__":, which a check does not run; move it out'
-        return _load_failure(message, hint, Location(target.path or shown_path(file), script_line))
+        return _load_failure(message, hint, Location(at, script_line))
     if hidden is not None:
         hint = (
             f"it stands inside {hidden[0]}; move it to the top level of the file, or write a function that returns it"
         )
-        return _load_failure(message, hint, Location(target.path or shown_path(file), hidden[1]))
-    return _load_failure(
-        message, _names_hint(module, name), Location(target.path or shown_path(file)) if file else None
-    )
+        return _load_failure(message, hint, Location(at, hidden[1]))
+    return _load_failure(message, _names_hint(module, name), Location(at) if file else None)
 
 
 def _names_hint(module: Any, name: str = "") -> str:

@@ -31,6 +31,16 @@ def distance(filename: str) -> int:
     return 2 if path.startswith(_STANDARD + os.sep) else 0
 
 
+@cache
+def package(filename: str) -> str | None:
+    """The top-level name of the installed package a file belongs to; None for other files."""
+    if distance(filename) != 1:
+        return None
+    parts = os.path.abspath(filename).split(os.sep)
+    top = next(number for number, part in enumerate(parts) if part in ("site-packages", "dist-packages"))
+    return parts[top + 1].partition(".")[0]
+
+
 def raised_at(error: BaseException) -> Location | None:
     """The innermost line of the user's code that the exception passed through."""
     lines = []
@@ -46,10 +56,26 @@ def calling_line() -> Location | None:
     return _innermost(_outwards(sys._getframe(1)))
 
 
+def is_asked_by_user() -> bool:
+    """Whether the user's own code, rather than an installed package, called torch or us."""
+    ranks = (distance(filename) for filename, _ in _outwards(sys._getframe(1)))
+    return next((rank == 0 for rank in ranks if rank < 2), False)
+
+
 def defined_at(function: Any) -> Location | None:
     """Where a function or method of the user's starts."""
     code = getattr(function, "__code__", None)
-    return Location(_shown(code.co_filename), code.co_firstlineno) if code and distance(code.co_filename) == 0 else None
+    return Location(shown(code.co_filename), code.co_firstlineno) if code and distance(code.co_filename) == 0 else None
+
+
+def listed(locations: Iterable[Location], most: int = 6) -> str:
+    """`model.py:6, 7, 12; train.py:3`, in the order given; beyond the `most` they are counted."""
+    every = list(dict.fromkeys(locations))
+    lines: dict[str, list[str]] = {}
+    for place in every[:most]:
+        lines.setdefault(place.path, []).append(str(place.line))
+    told = "; ".join(f"{path}:{', '.join(numbers)}" for path, numbers in lines.items())
+    return f"{told} and {len(every) - most} more" if len(every) > most else told
 
 
 def _outwards(frame: FrameType | None) -> Iterable[tuple[str, int]]:
@@ -64,12 +90,13 @@ def _innermost(lines: Iterable[tuple[str, int]]) -> Location | None:
     for filename, line in lines:
         rank = distance(filename)
         if rank == 0:
-            return Location(_shown(filename), line)
+            return Location(shown(filename), line)
         if rank == 1 and package is None:
-            package = Location(_shown(filename), line)
+            package = Location(shown(filename), line)
     return package
 
 
-def _shown(filename: str) -> str:
+def shown(filename: str) -> str:
+    """As the user would type it: relative where it is in the current folder."""
     inside = os.path.relpath(filename)
     return filename if inside.startswith(os.pardir) else inside

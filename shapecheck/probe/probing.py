@@ -6,6 +6,7 @@ The model is the user's: it is in eval mode for the probe, and everything about 
 from __future__ import annotations
 
 import copy
+import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -19,20 +20,25 @@ from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 from shapecheck.errors import ModelError
 from shapecheck.probe.asking import Asked, asked_for, declared, labelled, requested_proposals
 from shapecheck.probe.axes import LOSSES_WITH_CLASSES, Named, evidence_of, name_axes
+from shapecheck.probe.behaviour.observing import observe
 from shapecheck.probe.candidates import parameters_of
-from shapecheck.probe.engine import Engine, engine_for
+from shapecheck.probe.engine import Engine, ValuesNeededError, engine_for
 from shapecheck.probe.feeding import Argument, Call, feed, main_index
 from shapecheck.probe.leaves import Recorder, describe, leaves_of, watched
 from shapecheck.probe.outputs import Piece, at, pick
 from shapecheck.probe.places import defined_at
-from shapecheck.probe.running import Runner, Trial, has_nan
-from shapecheck.probe.search import Search, dtype_name, find, first_line, shown
+from shapecheck.probe.returned import returned_names
+from shapecheck.probe.running import RATHER_SLOW, Runner, Trial, has_nan
+from shapecheck.probe.search import Search, find
 from shapecheck.probe.sizing import Sizes, sizes_for
-from shapecheck.probe.state import guarded, seed
+from shapecheck.probe.state import guarded, in_training, seed
+from shapecheck.probe.tries import dtype_name, first_line, shown
+from shapecheck.probe.values import has_values
 from shapecheck.probe.watch import REMOVABLE, Watch, Watched
 from shapecheck.specs import InputRequest, Observation, ProbedInput, Size
 
 _MOST_TRIES_AS_TYPED = 40
+_WORTH_BUILDING = 2 * 2**30  # bytes, where shapes alone found no input: that takes seconds
 _SPACE_NAMES = {"time": ("T", "L"), "depth": ("D",), "height": ("H",), "width": ("W",)}
 
 
@@ -69,7 +75,11 @@ class Probe:
     notes: tuple[str, ...] = ()
     rerun: Callable[[Observation], torch.Tensor] | None = field(default=None, repr=False, compare=False)
     engine: str = "real"
-    has_values: bool = True
+
+    @property
+    def values(self) -> torch.Tensor | None:
+        """The output, if it has values."""
+        return self.output if has_values(self.output) else None
 
     def without(self, observation: Observation) -> torch.Tensor:
         """The output of the same inputs with that softmax, log_softmax or sigmoid replaced by identity.
@@ -116,10 +126,15 @@ def probe(
         except _UnlikeError:
             engine.whole()
             return _probed(model, requests, output_path, hints, engine)
+    except ValuesNeededError as needed:
+        words = f"{type(model).__name__} needs values: {first_line(needed.cause)}"
+        failed = ModelError(words, "other inputs would not change that", code="SC904", location=needed.location)
+        model = engine.for_real(failed, sys.maxsize)
     except ModelError as failed:
         if engine.has_values or failed.code == "SC908":
             raise
-        return _probed(engine.for_real(failed), requests, output_path, hints, Engine())
+        model = engine.for_real(failed, _WORTH_BUILDING)
+    return _probed(model, requests, output_path, hints, Engine())
 
 
 def _probed(
@@ -133,8 +148,9 @@ def _probed(
         found = (
             _requested(runner, requests, sizes) if requests else _declared(runner) or _Found(find(runner), "inferred")
         )
-        recorder.checking = False
+        recorder.checking, recorder.flattening = False, not requests
         runner.deadline += hints.budget_seconds / 2
+        runner.slow = found.trial.seconds > RATHER_SLOW
         piece = _picked(model, found.trial, output_path)
         scores = hints.has_classes or hints.loss in LOSSES_WITH_CLASSES
         evidence = evidence_of(model, piece.tensor, found.trial.arrivals, scores, hints.classes)
@@ -144,12 +160,16 @@ def _probed(
             runner, call, piece.path, piece.tensor, found.trial.arrivals, evidence, sizes, found.keeps, told
         )
         final = _final(runner, named, piece)
-    return _probe_of(model, found, named, piece, final, engine)
+        seen = [watched.observation for watched in final.watched]
+        if engine.has_values:
+            seen += observe(runner, named, piece.path, final.output, found.asked.call if found.asked else (), seen)
+    return _probe_of(model, found, named, piece, final, seen, engine)
 
 
 def _picked(model: nn.Module, trial: Trial, output_path: str | None) -> Piece:
     try:
-        return pick(trial.output, output_path, trial.states, trial.call)
+        parts = len(trial.output) if isinstance(trial.output, (tuple, list)) else 0
+        return pick(trial.output, output_path, trial.states, trial.call, returned_names(model.forward, parts))
     except ModelError as error:
         error.location = error.location or defined_at(model.forward)
         raise
@@ -219,7 +239,21 @@ def _final(runner: Runner, named: Named, piece: Piece) -> _Final:
         return _Final(piece.tensor if plain is None else plain, False, (), words)
     if was_shallow and tuple(output.shape) != named.shape:
         raise _UnlikeError
-    return _Final(output.detach(), output.requires_grad, tuple(watch.on(output, learns)))
+    found = watch.on(output, learns)
+    if found and runner.engine.has_values:
+        found = _also_in_training(runner, call, piece.path, found, learns)
+    return _Final(output.detach(), output.requires_grad, tuple(found))
+
+
+def _also_in_training(runner: Runner, call: Call, path: str, found: list[Watched], learns: bool) -> list[Watched]:
+    """Without what the model does in eval mode only, to hand out predictions: the loss never sees that."""
+    watch = Watch()
+    try:
+        with in_training(runner.model):
+            kinds = {one.observation.kind for one in watch.on(_watched_run(runner, call, path, watch), learns)}
+    except Exception:  # other parts, or batches too small for statistics: eval mode is all there is to go by
+        return found
+    return [one for one in found if one.observation.kind in kinds]
 
 
 def _watched_run(runner: Runner, call: Call, path: str, watch: Watch) -> torch.Tensor:
@@ -247,7 +281,15 @@ def _again(model: nn.Module, call: Call, path: str, seen: Sequence[Watched]) -> 
     return rerun
 
 
-def _probe_of(model: nn.Module, found: _Found, named: Named, piece: Piece, final: _Final, engine: Engine) -> Probe:
+def _probe_of(
+    model: nn.Module,
+    found: _Found,
+    named: Named,
+    piece: Piece,
+    final: _Final,
+    seen: Sequence[Observation],
+    engine: Engine,
+) -> Probe:
     axes = named.roles if len(named.roles) == final.output.dim() else ("unknown",) * final.output.dim()
     notes = [*engine.notes(model), *_coinciding(final.output, axes), *([final.note] if final.note else [])]
     return Probe(
@@ -256,12 +298,11 @@ def _probe_of(model: nn.Module, found: _Found, named: Named, piece: Piece, final
         output_path=piece.path,
         axes=axes,
         sizes=_sizes(named.call, found.asked.bound(named.call) if found.asked else {}, axes, tuple(final.output.shape)),
-        observations=tuple(watched.observation for watched in final.watched),
+        observations=tuple(seen),
         requires_grad=final.requires_grad,
         notes=tuple(notes),
         rerun=_again(model, named.call, piece.path, final.watched) if engine.has_values else None,
         engine=engine.name,
-        has_values=engine.has_values,
     )
 
 

@@ -47,8 +47,10 @@ def ranked(failure: Failure, change: int) -> Iterator[Proposal]:
         for channels in dict.fromkeys((argument.shape[1], 1, 3)):
             options.append(((*head, channels, *space), (*label, "", "height", "width")))
     elif rank == 5 and len(argument.shape) > 1:
-        clip = (sizes.steps, argument.shape[1] if len(argument.shape) == 4 else 3, sizes.height, sizes.width)
-        options = [((*head, *clip), (*label, "time", "", "height", "width"))]
+        space = (sizes.height, sizes.width)
+        for channels in dict.fromkeys((argument.shape[1] if len(argument.shape) == 4 else 3, 3)):
+            options.append(((*head, sizes.steps, channels, *space), (*label, "time", "", "height", "width")))
+            options.append(((*head, channels, sizes.depth, *space), (*label, "", "depth", "height", "width")))
     for number, (shape, labels) in enumerate(options):
         yield put(
             failure, failure.main, replace(argument, shape=shape, labels=labels), 0.2 + 0.05 * number, f"{rank} axes"
@@ -68,7 +70,9 @@ def refitted(failure: Failure, index: int, rank: int) -> Iterator[Proposal]:
         3: [tensor(sizes, first=width, time=sizes.steps), tensor(sizes, time=sizes.steps, last=width)],
         4: [tensor(sizes, first=width, height=sizes.height, width=sizes.width)],
     }.get(rank, [])
-    kind = "float" if argument.kind == "int" and rank > 2 else argument.kind
+    kind = "float" if argument.kind == "int" and rank > 3 else argument.kind
+    if argument.kind == "int" and rank == 3:  # a short text for each step
+        options = [replace(tensor(sizes, time=sizes.steps, last=sizes.depth), labels=("batch", "time", "time"))]
     same = [main] if len(main.shape) == rank else []
     for number, option in enumerate([*options, *same]):
         layout = replace(aligned(failure, option, index), kind=kind, high=argument.high)
@@ -80,6 +84,6 @@ def aligned(failure: Failure, layout: Argument, index: int) -> Argument:
     main, name = failure.call[failure.main], failure.call[index].name
     sizes = {main.label(axis): size for axis, size in reversed(list(enumerate(main.shape)))}
     shape = tuple(
-        sizes.get(label, size) if label else size for size, label in zip(layout.shape, layout.labels, strict=True)
+        sizes.get(layout.label(axis), size) if layout.label(axis) else size for axis, size in enumerate(layout.shape)
     )
     return replace(layout, name=name, shape=shape)

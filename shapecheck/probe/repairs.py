@@ -22,9 +22,10 @@ from shapecheck.probe.adjusting import (
 )
 from shapecheck.probe.candidates import Proposal
 from shapecheck.probe.failure import Failure, put
-from shapecheck.probe.feeding import positions, resize, size_at
+from shapecheck.probe.feeding import positions, size_at
+from shapecheck.probe.joining import joined
 from shapecheck.probe.layouts import layouts
-from shapecheck.probe.leaves import LeafMismatchError
+from shapecheck.probe.leaves import LeafMismatchError, convolution_rank
 from shapecheck.probe.ranks import aligned, ranked, refitted
 from shapecheck.probe.sizing import prime_below
 from shapecheck.probe.wording import from_words
@@ -81,7 +82,11 @@ def _range(failure: Failure, error: LeafMismatchError) -> Iterator[Proposal]:
     indices = [i for i, a in enumerate(failure.call) if a.kind == "int"]
     same = [i for i in indices if failure.call[i].high == error.got]
     for index in same or indices:
-        yield put(failure, index, replace(failure.call[index], high=error.want), 0.0, why)
+        argument = failure.call[index]
+        yield put(failure, index, replace(argument, high=error.want), 0.0, why)
+        if error.got > argument.high:  # every column has a part of the table of its own
+            rest = max(2, error.want - (error.got - argument.high))
+            yield put(failure, index, replace(argument, high=rest), 0.0, f"{why}, of which some are added")
     for position in positions(failure.call):
         if size_at(failure.call, position) in (error.got, error.got - 1):
             yield Proposal(resized_alike(failure.call, position, prime_below(error.want)), 0.1, why)
@@ -92,7 +97,8 @@ def _for_beside(failure: Failure, error: LeafMismatchError, index: int) -> Itera
     argument = failure.call[index]
     if argument.shape != error.shape and error.kind == "rank":
         yield from refitted(failure, index, len(argument.shape) + error.want - error.got)
-    for rank, layout in enumerate(layouts(error.leaf, failure.sizes) if argument.shape == error.shape else ()):
+    found = layouts(error.leaf, failure.sizes) if argument.shape == error.shape else []
+    for rank, layout in enumerate(sorted(found, key=lambda layout: len(layout.shape) != len(argument.shape))):
         why = f"the layout {type(error.leaf).__name__} takes"
         yield put(failure, index, aligned(failure, layout, index), 0.05 * rank, why)
 
@@ -106,12 +112,15 @@ def _misfit(failure: Failure, error: LeafMismatchError) -> Iterator[Proposal]:
         yield from swapped(failure, error.got, error.want)
         whole = entering and error.shape == failure.call[failure.main].shape
         yield from matching(failure, error.got, error.want, name, pinned=whole)
+    if error.kind == "size" and len(error.shape) == 1:  # one row alone: the batch went in the place of the steps
+        yield from ranked(failure, 1)
     if entering:
         yield from _leaf_layouts(failure, error.leaf)
     if error.kind == "size" and not any(size == error.got for size in failure.call[failure.main].shape[1:]):
         yield from scaled(failure, error.got, error.want, name)
         yield from scaled_alone(failure, error.got, error.want, name)
-        yield from _shifted(failure, error)
+        cost = 0.45 if isinstance(error.leaf, nn.Linear) else 0.0
+        yield from joined(failure, error.got, error.want, cost, channels=convolution_rank(error.leaf) > 0)
 
 
 def _leaf_layouts(failure: Failure, leaf: nn.Module) -> Iterator[Proposal]:
@@ -124,15 +133,3 @@ def _leaf_layouts(failure: Failure, leaf: nn.Module) -> Iterator[Proposal]:
             0.2 + 0.05 * rank,
             f"the layout {type(leaf).__name__} takes",
         )
-
-
-def _shifted(failure: Failure, error: LeafMismatchError) -> Iterator[Proposal]:
-    """Several inputs are joined on their feature axes: one of them is off by the difference.
-
-    Before a linear layer it is as likely that a flattened size is wrong.
-    """
-    cost = 0.45 if isinstance(error.leaf, nn.Linear) else 0.0
-    for index, axis in positions(failure.call):
-        size = failure.call[index].shape[axis] + error.want - error.got
-        if axis and not failure.call[index].label(axis) and 0 < size < 5000:
-            yield Proposal(resize(failure.call, [(index, axis)], size), cost, "joined features")

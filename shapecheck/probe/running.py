@@ -1,6 +1,6 @@
 """One forward pass on dummy arguments: what it gave, or where and why it failed. Chooses nothing.
 
-Every model runs for real on tiny CPU tensors; another engine replaces `Runner.run` and nothing else.
+Most models run for real on tiny CPU tensors; how is the engine's business.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -19,14 +19,16 @@ from torch import nn
 from shapecheck.errors import Location
 from shapecheck.probe.assertions import wanted
 from shapecheck.probe.blame import Blame, Sources
+from shapecheck.probe.engine import Engine
 from shapecheck.probe.feeding import Call, batch_of, feed
 from shapecheck.probe.leaves import RECURRENT, Arrival, LeafMismatchError, Recorder
 from shapecheck.probe.outputs import at, named, pieces
 from shapecheck.probe.places import raised_at
 from shapecheck.probe.state import Guard, seed
 from shapecheck.probe.valueless import Shapes, output_shapes, shapes_of
+from shapecheck.probe.values import has_values
 
-SLOW, VERY_SLOW = 0.04, 0.8
+SLOW, RATHER_SLOW, VERY_SLOW = 0.04, 0.1, 0.8
 Fed = tuple[list[Any], dict[str, Any]]
 
 
@@ -69,15 +71,18 @@ class Trial:
 class Runner:
     """Runs the model; `runs` counts. The model is as before after every run.
 
-    `valueless` says that output shapes may be asked of tensors without values, which slow models gain by.
+    `valueless` says that output shapes may be asked of tensors without values, which slow models gain by; `slow` that every run
+    counts.
     """
 
     model: nn.Module
     guard: Guard
     recorder: Recorder
     deadline: float
+    engine: Engine = field(default_factory=Engine)
     runs: int = 0
     valueless: bool = False
+    slow: bool = False
 
     @property
     def expired(self) -> bool:
@@ -102,6 +107,8 @@ class Runner:
 
         Recurrent layers take such tensors one step after the other in Python: no gain there.
         """
+        if not self.engine.has_values:
+            return
         if trial.seconds > VERY_SLOW and not any(isinstance(arrival.leaf, RECURRENT) for arrival in trial.arrivals):
             self.valueless = True
             self.valueless = self.shapes(trial.call) == shapes_of(trial.output)
@@ -120,6 +127,12 @@ class Runner:
             self.guard.restore()
 
     def _guarded(self, call: Call, fed: Callable[[], Fed]) -> Trial:
+        trial = self._once(call, fed)
+        while self.engine.gives_way(trial.error, trial.location):
+            trial = self._once(call, fed)
+        return trial
+
+    def _once(self, call: Call, fed: Callable[[], Fed]) -> Trial:
         self.runs += 1
         self.recorder.clear()
         self.recorder.batch = batch_of(call)
@@ -131,11 +144,11 @@ class Runner:
         checked = ""
         blame = Blame()
         try:
-            args, kwargs = fed()
+            args, kwargs = self.engine.fed(*fed())
             blame.sources = Sources(call, args, kwargs)
             with torch.no_grad(), warnings.catch_warnings(), redirect_stdout(io.StringIO()), blame:
                 warnings.simplefilter("ignore")
-                output = self.model(*args, **kwargs)
+                output = self.engine.call(self.model, args, kwargs)
             _refuse_nothing(output)
         except SystemExit as stopped:
             error = RuntimeError(f"the model called sys.exit({stopped.code!r})")
@@ -166,4 +179,4 @@ def _refuse_nothing(output: Any) -> None:
 
 def has_nan(output: Any) -> bool:
     tensors = [piece.tensor for piece in pieces(output)]
-    return any(t.is_floating_point() and bool(torch.isnan(t).any()) for t in tensors)
+    return any(t.is_floating_point() and has_values(t) and bool(torch.isnan(t).any()) for t in tensors)

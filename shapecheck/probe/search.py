@@ -14,19 +14,23 @@ from torch import nn
 from shapecheck.errors import ModelError
 from shapecheck.probe.adjusting import LARGEST_SIZE
 from shapecheck.probe.candidates import Proposal, initial, ungiven
+from shapecheck.probe.doubts import instead, is_doubtful, with_floats
 from shapecheck.probe.failure import Failure
 from shapecheck.probe.feeding import Argument, Call, positions, size_at, total_bytes
 from shapecheck.probe.layouts import layouts
 from shapecheck.probe.leaves import LeafMismatchError
+from shapecheck.probe.mentioned import is_users_own, mentioned
 from shapecheck.probe.outputs import RETURN_HINT
 from shapecheck.probe.places import defined_at
+from shapecheck.probe.progress import Progress
 from shapecheck.probe.repairs import repairs
-from shapecheck.probe.running import Runner, TensorlessOutputError, Trial, has_nan
+from shapecheck.probe.running import SLOW, Runner, TensorlessOutputError, Trial
 from shapecheck.probe.shortening import shortened
 from shapecheck.probe.sizing import Sizes, sizes_for
+from shapecheck.probe.tries import first_line, grouped, shown, suggestion
 
 MOST_TRIES = 150
-_AFTER_DOUBT = 20
+_AFTER_DOUBT, _AFTER_SLOW_DOUBT = 20, 5
 _LARGEST_TRY = 128 * 2**20
 _HEAD_START = 20.0
 _FIRST = 4
@@ -34,6 +38,7 @@ _NO_GPU = re.compile(r"not compiled with CUDA|No CUDA GPUs|no NVIDIA driver")
 _OUTDATED = re.compile(r"Legacy autograd function")
 _ON_CPU = "a check runs on the CPU: make new tensors where the input is, with device=x.device instead of .cuda()"
 _BORING = 0.1
+_BEFORE_READING = 5
 _SAME_ERROR = 40
 
 
@@ -48,6 +53,7 @@ class Search:
     tried: set[object] = field(default_factory=set)
     trials: list[tuple[Trial, str]] = field(default_factory=list)
     fits: Callable[[Call], bool] = lambda call: True
+    later: Callable[[], Iterable[Proposal]] | None = None
     most: int = MOST_TRIES
     failures: Counter[object] = field(default_factory=Counter)
     doubtful: Trial | None = None
@@ -69,28 +75,58 @@ class Search:
         """The first try that worked and is accepted, else the first that worked at all."""
         for rank, proposal in enumerate(sorted(first, key=lambda proposal: proposal.cost)):
             self.push(proposal, _HEAD_START if rank < _FIRST else 0.0)
-        patience = self.most
-        while self.heap and len(self.trials) < patience and not (self.runner.expired or self._stuck() or self.hopeless):
+        progress = Progress(f"looking for an input of {type(self.runner.model).__name__}")
+        try:
+            return self._best(accept, progress)
+        finally:
+            progress.end()
+
+    def _best(self, accept: Callable[[Trial], bool], progress: Progress) -> Trial | None:
+        while self._may_go_on():
+            self._read_on()
+            if not self.heap:
+                break
             _, _, proposal = heapq.heappop(self.heap)
             key = _key(proposal.call)
             if key in self.tried:
                 continue
             self.tried.add(key)
+            progress.show(f"{len(self.trials) + 1} tries, now {shown(proposal.call)}")
             trial = self.runner.run(proposal.call)
             self.trials.append((trial, proposal.why))
-            if trial.worked:
-                if accept(trial):
-                    return trial
-                self.doubtful = self.doubtful or trial
-                patience = min(patience, len(self.trials) + _AFTER_DOUBT)
-            elif isinstance(trial.error, TensorlessOutputError):
-                self.tensorless = self.tensorless or trial
-                patience = min(patience, len(self.trials) + _AFTER_DOUBT)
-            elif _is_hopeless(trial, self.runner.model):
-                self.hopeless = self.doubtful or trial
-            else:
-                self._learn(trial)
+            if trial.worked and accept(trial):
+                return trial
+            self._take_note(trial)
         return self.doubtful
+
+    def _may_go_on(self) -> bool:
+        return len(self.trials) < self.most and not (self.runner.expired or self._stuck() or self.hopeless)
+
+    def _read_on(self) -> None:
+        """What takes a while to read, when guesses have failed; for several inputs in the user's own file, at once."""
+        if self.later is None:
+            return
+        several = bool(self.heap) and len(self.heap[0][2].call) > 1
+        patience = (0 if several else 1) if is_users_own(self.runner.model) else _BEFORE_READING
+        if len(self.trials) >= patience or not self.heap:
+            for proposal in self.later():
+                self.push(proposal, _HEAD_START)
+            self.later = None
+
+    def _take_note(self, trial: Trial) -> None:
+        tried = len(self.trials)
+        if trial.worked:
+            self.doubtful = self.doubtful or trial
+            self.most = min(self.most, tried + (_AFTER_DOUBT if trial.seconds < SLOW else _AFTER_SLOW_DOUBT))
+            for better in instead(trial):
+                self.push(better, _HEAD_START)
+        elif isinstance(trial.error, TensorlessOutputError):
+            self.tensorless = self.tensorless or trial
+            self.most = min(self.most, tried + _AFTER_DOUBT)
+        elif _is_hopeless(trial, self.runner.model):
+            self.hopeless = self.doubtful or trial
+        else:
+            self._learn(trial)
 
     def _stuck(self) -> bool:
         """The same words at the same line whatever is fed: the input is not what is wrong, or not a tensor at all."""
@@ -113,10 +149,12 @@ class Search:
 
 def find(runner: Runner) -> Trial:
     """A call the model runs on. Raises ModelError SC905 with what was tried and an --input line to type."""
-    search = Search(runner, sizes_for(runner.model))
-    trial = search.go(initial(runner.model, search.sizes), lambda trial: not has_nan(trial.output))
+    model, sizes = runner.model, sizes_for(runner.model)
+    search = Search(runner, sizes, later=lambda: mentioned(model, sizes))
+    trial = search.go(initial(model, sizes), lambda trial: not is_doubtful(trial))
     if trial is None:
         raise _not_found(runner.model, search)
+    trial = with_floats(runner, trial)
     failed = [other.call for other, _ in search.trials if not other.worked and other.call]
     return shortened(runner, trial, failed, search.sizes.steps)
 
@@ -127,7 +165,7 @@ def _key(call: Call) -> object:
 
 def _renamed(layout: Argument, like: Argument) -> Argument:
     dtype = layout.dtype if layout.kind == "int" else like.dtype if like.kind == "float" else layout.dtype
-    return replace(layout, name=like.name, keyword=like.keyword, dtype=dtype)
+    return replace(layout, name=like.name, keyword=like.keyword, holder=like.holder, dtype=dtype)
 
 
 def _is_sane(call: Call) -> bool:
@@ -156,7 +194,7 @@ def _not_found(model: nn.Module, search: Search) -> ModelError:
         return ModelError("no dummy input was tried: the time ran out", "give one with --input N,3,64,64", code="SC905")
     deepest = sorted(search.trials, key=lambda pair: -pair[0].depth)
     trial = deepest[0][0]
-    lines = "\n".join(_grouped(trial for trial, _ in deepest))
+    lines = "\n".join(grouped(trial for trial, _ in deepest))
     return ModelError(
         f"no dummy input found for {type(model).__name__} in {tried} tries",
         f"tried, the furthest first:\n{lines}\ngive the shape of a real one, for instance: {suggestion(trial.call)}",
@@ -175,42 +213,3 @@ def _is_hopeless(trial: Trial, model: nn.Module) -> bool:
         return not ungiven(model, trial.call)
     lone_tensor = len(trial.call) == 1 and bool(lacking and lacking[1] == "Tensor")
     return (lone_tensor and trial.depth > 0) or bool(_NO_GPU.search(text) or _OUTDATED.search(text))
-
-
-def _grouped(trials: Iterable[Trial], most: int = 4) -> list[str]:
-    """One line for each different error."""
-    lines: dict[str, str] = {}
-    for trial in trials:
-        words = first_line(trial.error, trial.wanted)
-        lines.setdefault(words, f"  {shown(trial.call)}: {words}")
-    return list(lines.values())[:most]
-
-
-def first_line(error: Exception | None, wanted: str = "") -> str:
-    """The error's first line, and what a check of the user's own asked for."""
-    text = str(error).strip().splitlines() or [""]
-    name = "" if isinstance(error, LeafMismatchError) else f"{type(error).__name__}: "
-    line = (name + text[0])[:200].rstrip(": ")
-    return f"{line} ({wanted})" if wanted else line
-
-
-def shown(call: Call) -> str:
-    """`x (5, 1, 97) float32, lengths (5) int64`."""
-    parts = [f"{a.name} {a.shape} {dtype_name(a)}" for a in call if a.is_tensor]
-    return ", ".join(parts) or "no tensors"
-
-
-def dtype_name(argument: Argument) -> str:
-    return str(argument.dtype).removeprefix("torch.")
-
-
-def suggestion(call: Call) -> str:
-    """The call as options to type."""
-    several = sum(argument.is_tensor for argument in call) > 1
-    options = []
-    for argument in call:
-        if argument.is_tensor:
-            name = f"{argument.name}=" if several or argument.keyword else ""
-            dtype = "" if dtype_name(argument) == "float32" else f":{dtype_name(argument)}"
-            options.append(f"--input {name}{','.join(map(str, argument.shape))}{dtype}")
-    return " ".join(options) or "--input N,3,64,64"

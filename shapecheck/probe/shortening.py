@@ -19,7 +19,7 @@ def shortened(runner: Runner, trial: Trial, failed: Sequence[Call], steps: int) 
 
     `failed` are calls that did not run.
     """
-    if trial.seconds < SLOW or not trial.call:
+    if trial.seconds < SLOW or not trial.call or not runner.engine.has_values:
         return trial
     main = main_index(trial.call)
     axes = [axis for axis in range(len(trial.call[main].shape)) if trial.call[main].label(axis) == "time"]

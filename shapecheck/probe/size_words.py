@@ -18,6 +18,7 @@ from shapecheck.probe.adjusting import (
     fixed,
     matching,
     scaled,
+    scaled_alone,
     swapped,
 )
 from shapecheck.probe.candidates import Proposal
@@ -87,6 +88,7 @@ def _elementwise(failure: Failure) -> Iterator[Proposal]:
     shorter = list(_shorter_beside(failure, one, other))
     yield from shorter
     yield from (replace(proposal, cost=proposal.cost + (_LATER if shorter else 0.0)) for proposal in proposals)
+    yield from scaled_alone(failure, one, other, "sizes that must agree")
     yield from _spread_out(failure, (one, other))
     yield from _powers_of_two(failure)
     if not proposals:
@@ -148,6 +150,10 @@ def _reshaped(failure: Failure) -> Iterator[Proposal]:
     if want > 1 and total % batch == 0:
         yield from scaled(failure, total // batch, want, "a reshape")
         yield from _as_view(failure, rest)
+    for index in failure.beside:
+        shape = (batch, *rest)
+        argument = replace(failure.call[index], shape=shape, labels=("batch", *("",) * len(rest)))
+        yield put(failure, index, argument, 0.0, "the shape of a reshape")
     for size in rest:
         for axis in range(1, len(failure.call[failure.main].shape)):
             cost = 0.3 if failure.call[failure.main].label(axis) in GROWING else 0.6

@@ -15,7 +15,7 @@ PRIMES = (
     2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113, 127,
     131, 137, 139, 149, 151, 157, 163, 167, 173, 179, 181, 191, 193, 197, 199, 211, 223, 227, 229, 233, 239, 241, 251, 257,
 )  # fmt: skip
-_NO_HINT = re.compile(r"kernel|hidden|vocab|batch|embed|pool|pad|stride|layer|num_|dim")
+_NO_HINT = re.compile(r"kernel|hidden|vocab|batch|embed|pool|pad|stride|layer|num_(?!frames|samples|times)|dim")
 _SIZE_HINT = re.compile(
     r"image|img|input|sample|seq|context|n_times|len|block|frames|n_ctx|window|resolution|recept|size$"
 )

@@ -15,7 +15,8 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
+
+from shapecheck.probe.values import has_values
 
 LARGEST_PARAMETER_COPY = 256 * 2**20
 _LONGEST_CONTAINER = 4096
@@ -33,10 +34,11 @@ class _Contents:
 
     def put_back(self, thorough: bool) -> None:
         """In place, and only where something changed, so that a pending backward of the user's stays valid."""
-        if not thorough and _version(self.tensor) == self.version:
+        like = self.tensor.dtype == self.values.dtype
+        if not thorough and like and _version(self.tensor) == self.version:
             return
         with torch.no_grad(), suppress(RuntimeError):
-            if self.tensor.shape != self.values.shape:
+            if not like or self.tensor.shape != self.values.shape:
                 self.tensor.data = self.values.clone()
             elif not torch.equal(self.tensor, self.values):
                 self.tensor.copy_(self.values)
@@ -58,7 +60,7 @@ class Guard:
     def __post_init__(self) -> None:
         for module in self.model.modules():
             self._remember(module)
-        parameters = [p for p in self.model.parameters() if _has_values(p)]
+        parameters = [p for p in self.model.parameters() if has_values(p)]
         if sum(p.numel() * p.element_size() for p in parameters) <= LARGEST_PARAMETER_COPY:
             self._parameters = [_contents(p) for p in parameters]
         self._gradients = [(p, p.grad, None if p.grad is None else p.grad.clone()) for p in parameters]
@@ -70,7 +72,7 @@ class Guard:
             if isinstance(mapping, dict):
                 self._registered.append((mapping, dict(mapping)))
         held = [*plain.values(), *_mapping(vars(module).get("_buffers")).values()]
-        self._state += [_contents(tensor) for tensor in _tensors(held) if _has_values(tensor)]
+        self._state += [_contents(tensor) for tensor in _tensors(held) if has_values(tensor)]
         for value in plain.values():
             if isinstance(value, (list, dict, set)) and len(value) <= _LONGEST_CONTAINER:
                 self._containers.append((value, value.copy()))
@@ -115,6 +117,19 @@ def guarded(model: nn.Module) -> Iterator[Guard]:
             guard.restore_gradients()
             for module, training in flags:
                 module.training = training
+
+
+@contextmanager
+def in_training(model: nn.Module) -> Iterator[None]:
+    """The model in train mode for the length of the block; dropout and batch statistics as they then are."""
+    flags = [(module, module.training) for module in model.modules()]
+    try:
+        for module, _ in flags:
+            module.training = True
+        yield
+    finally:
+        for module, training in flags:
+            module.training = training
 
 
 @contextmanager
@@ -182,11 +197,6 @@ def _tensors(values: list[Any]) -> Iterator[torch.Tensor]:
 
 def _contents(tensor: torch.Tensor) -> _Contents:
     return _Contents(tensor, tensor.detach().clone(), _version(tensor))
-
-
-def _has_values(tensor: torch.Tensor) -> bool:
-    lazy = isinstance(tensor, (UninitializedParameter, UninitializedBuffer))
-    return not lazy and tensor.device.type != "meta"
 
 
 def _version(tensor: torch.Tensor) -> int:

@@ -1,7 +1,7 @@
 """Which output axes follow which input axes, found by running at other sizes. Gives no roles; axes.py does.
 
 A size change that leaves the output alone proves nothing (strides, pooling), so larger ones follow until one shows or is
-large enough to be conclusive.
+large enough to be conclusive. Of a slow model every run counts: smaller sizes come first, and what cannot help is not run.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _vary(
     """Slopes by output axis, empty where none moves; None if the model runs with no other size."""
     size = size_at(call, where[0])
     ran, failures = False, 0
-    for other in _other_sizes(call, size):
+    for other in _other_sizes(call, size, runner.slow):
         output = (runner.shapes(resize(call, where, other)) or {}).get(path)
         if output is None or len(output) != len(shape):
             failures += 1
@@ -80,16 +80,17 @@ def _vary(
             continue
         ran = True
         moved = {a: Fraction(output[a] - n, other - size) for a, n in enumerate(shape) if output[a] != n}
-        if moved or other >= _CONCLUSIVE * size:
+        if moved or other >= _CONCLUSIVE * size or _CONCLUSIVE * other <= size:
             return moved
     return {} if ran else None
 
 
-def _other_sizes(call: Call, size: int) -> Iterator[int]:
+def _other_sizes(call: Call, size: int, slow: bool) -> Iterator[int]:
     """Sizes to try, short of those already in play."""
     taken = {size_at(call, position) for position in positions(call)}
     far = (int(_CONCLUSIVE * size) + 1,) if size >= _LONG else (2 * size, 3 * size)
-    for other in dict.fromkeys((size + 1, *far, size - 1, size // 2, size + 16, size + 32)):
+    first = (size // 2,) if slow and size > 3 else ()
+    for other in dict.fromkeys((*first, size + 1, *far, size - 1, size // 2, size + 16, size + 32)):
         if other > 0 and other not in taken:
             yield other
 
@@ -97,7 +98,9 @@ def _other_sizes(call: Call, size: int) -> Iterator[int]:
 def touched_rows(
     runner: Runner, call: Call, path: str, base: torch.Tensor, where: tuple[Position, ...], axis: int
 ) -> list[int] | None:
-    """The rows of output axis `axis` that change when index 0 of these input axes does; None if the run fails."""
+    """The rows of output axis `axis` that change when index 0 of these input axes does; None if the run fails, or without values."""
+    if not runner.engine.has_values:
+        return None
     other = runner.tensor(call, path, perturbed(call, where, 0))
     if other is None or other.shape != base.shape:
         return None
@@ -127,8 +130,10 @@ def spread(
     for group in sorted(free, key=lambda group: group.label == "batch"):
         if not best_score or runner.expired:
             break
-        for size in _replacements(best, group, sizes):
+        for size in _replacements(best, group, sizes, runner.slow):
             changed = resize(best, group.where, size)
+            if _foreseen(best, best_shape, group, changed, free) >= best_score:
+                continue
             output = (runner.shapes(changed) or {}).get(path) if keeps(changed) else None
             if output is None or len(output) != len(shape) or not all(output):
                 continue
@@ -138,6 +143,15 @@ def spread(
             if not score:
                 break
     return best, best_shape
+
+
+def _foreseen(call: Call, shape: tuple[int, ...], group: Free, changed: Call, free: list[Free]) -> int:
+    """The coincidences of the changed call, if the output goes on as it did; 0 where it is no straight line."""
+    if any(sum(axis in each.slopes for each in free) > 1 for axis in group.slopes):
+        return 0
+    step = size_at(changed, group.where[0]) - size_at(call, group.where[0])
+    output = tuple(n + round(group.slopes[axis] * step) if axis in group.slopes else n for axis, n in enumerate(shape))
+    return coincidences(changed, output, free)
 
 
 def coincidences(call: Call, shape: tuple[int, ...], free: list[Free]) -> int:
@@ -162,11 +176,11 @@ def _shows(free: list[Free], groups: set[int]) -> bool:
     return any(free[group].slopes for group in groups)
 
 
-def _replacements(call: Call, group: Free, sizes: Sizes) -> list[int]:
+def _replacements(call: Call, group: Free, sizes: Sizes, slow: bool) -> list[int]:
     """A batch is small; everything else moves to the next primes, or to multiples where a net halves and doubles."""
     size = size_at(call, group.where[0])
     if group.label == "batch":
-        return [n for n in (sizes.batch, 3, 7, 13) if n != size]
+        return [n for n in ((3, sizes.batch, 7, 13) if slow else (sizes.batch, 3, 7, 13)) if n != size]
     prime = next_prime(size + 1)
     if size >= _LONG:
         return [prime, next_prime(size + 100)]

@@ -17,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 from shapecheck.errors import Location
 from shapecheck.probe.feeding import tensors_in
 from shapecheck.probe.places import calling_line
+from shapecheck.probe.values import has_values
 from shapecheck.specs import Observation
 
 _DATA = vars(torch._C.TensorBase)["data"].__get__
@@ -27,7 +28,8 @@ _KINDS: dict[Any, str] = {
     torch.sigmoid: "sigmoid", torch.sigmoid_: "sigmoid", torch.Tensor.sigmoid: "sigmoid", torch.Tensor.sigmoid_: "sigmoid",
     torch.special.expit: "sigmoid", torch.argmax: "argmax", torch.Tensor.argmax: "argmax",
     torch.detach: "detach", torch.detach_: "detach", torch.Tensor.detach: "detach", torch.Tensor.detach_: "detach",
-    _DATA: "detach", torch.Tensor.numpy: "detach", torch.Tensor.tolist: "detach",
+    _DATA: "detach", torch.Tensor.numpy: "detach", torch.Tensor.tolist: "detach", torch.Tensor.item: "detach",
+    torch.Tensor.__array__: "detach",
 }  # fmt: skip
 REMOVABLE = ("softmax", "log_softmax", "sigmoid")
 _LOGARITHMS = (torch.log, torch.Tensor.log, torch.log_, torch.Tensor.log_)
@@ -42,9 +44,12 @@ _LAYOUT_PROPERTIES = tuple(vars(torch._C.TensorBase)[name].__get__ for name in (
 
 @dataclass(frozen=True)
 class _Seen:
+    """`size` is that of the axis a softmax was asked to run over, where it was."""
+
     kind: str
     calls: tuple[int, ...]
     location: Location | None
+    size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -77,33 +82,40 @@ class Watch(TorchFunctionMode):
                 return args[0] if args else kwargs.get("input")
         result = func(*args, **kwargs)
         sources = list(tensors_in((args, kwargs)))
-        self._follow_values(func, kind, sources, result)
+        self._follow_values(func, kind, _asked_size(sources, args, kwargs), sources, result)
         self._follow_gradient(kind, sources, result)
         return result
 
-    def _follow_values(self, func: Any, kind: str | None, sources: list[torch.Tensor], result: Any) -> None:
+    def _follow_values(
+        self, func: Any, kind: str | None, size: int | None, sources: list[torch.Tensor], result: Any
+    ) -> None:
         origins = [self._origins[id(source)][1] for source in sources if id(source) in self._origins]
         if kind in REMOVABLE or kind == "argmax":
-            self._hold(result, _Seen(str(kind), (self._count,), calling_line()))
+            self._hold(result, _Seen(str(kind), (self._count,), calling_line(), size))
         elif not origins or len({origin.kind for origin in origins}) > 1:
             return
         elif kind == "log" and origins[0].kind == "softmax":
-            self._hold(result, _Seen("log_softmax", (*origins[0].calls, self._count), origins[0].location))
+            seen = origins[0]
+            self._hold(result, _Seen("log_softmax", (*seen.calls, self._count), seen.location, seen.size))
         elif kind == "detach" or (_moves_only(func) and len(origins) == len(sources)):
             calls = tuple(call for origin in origins for call in origin.calls)
-            self._hold(result, _Seen(origins[-1].kind, calls, origins[-1].location))
+            self._hold(result, _Seen(origins[-1].kind, calls, origins[-1].location, origins[-1].size))
 
     def _follow_gradient(self, kind: str | None, sources: list[torch.Tensor], result: Any) -> None:
-        """Where the gradient was lost, for every tensor that has none because of that."""
-        lost = any(source.requires_grad for source in sources)
-        inherited = next((self._cuts[id(source)][1] for source in sources if id(source) in self._cuts), None)
-        if lost and (kind == "detach" or not torch.is_grad_enabled()):
-            inherited = self._last_cut = calling_line()
-        if inherited is None:
-            return
-        for tensor in tensors_in(result):
-            if not tensor.requires_grad:
-                self._cuts[id(tensor)] = (tensor, inherited)
+        """Where the gradient was lost, for every tensor that has none because of that.
+
+        What leaves torch (numpy, a list, a number) comes back unknown; the last place where that happened stands for it.
+        """
+        without = [tensor for tensor in tensors_in(result) if not tensor.requires_grad]
+        if any(source.requires_grad for source in sources) and (without or kind == "detach"):
+            cut = calling_line()
+            if kind in ("detach", "argmax") or not torch.is_grad_enabled():
+                self._last_cut = cut
+        else:
+            cut = next((self._cuts[id(source)][1] for source in sources if id(source) in self._cuts), None)
+        if cut is not None:
+            for tensor in without:
+                self._cuts[id(tensor)] = (tensor, cut)
 
     def _hold(self, result: Any, seen: _Seen) -> None:
         for tensor in tensors_in(result):
@@ -115,13 +127,25 @@ class Watch(TorchFunctionMode):
         held = self._origins.get(id(output))
         if held is not None:
             seen = held[1]
-            axis = normalised_axis(seen.kind, output)
+            axis = normalised_axis(seen.kind, output) if has_values(output) else _axis_of_size(seen.size, output)
             if axis is not None or seen.kind in ("sigmoid", "argmax"):
                 found.append(Watched(Observation(seen.kind, seen.location, axis), seen.calls))
         if learns and output.is_floating_point() and not output.requires_grad:
             _, cut = self._cuts.get(id(output), (output, self._last_cut))
             found.append(Watched(Observation("detach", cut), ()))
         return found
+
+
+def _asked_size(tensors: list[torch.Tensor], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> int | None:
+    axis = kwargs.get("dim", args[1] if len(args) > 1 else None)
+    known = isinstance(axis, int) and tensors and -tensors[0].dim() <= axis < tensors[0].dim()
+    return int(tensors[0].shape[axis]) if known else None
+
+
+def _axis_of_size(size: int | None, output: torch.Tensor) -> int | None:
+    """Without values: the one axis as long as the one that a softmax was asked to run over."""
+    fitting = [axis for axis, length in enumerate(output.shape) if length == size]
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def normalised_axis(kind: str, output: torch.Tensor) -> int | None:

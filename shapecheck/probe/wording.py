@@ -21,7 +21,7 @@ from shapecheck.probe.adjusting import (
 )
 from shapecheck.probe.candidates import Proposal, beside, parameters_of, with_dtype
 from shapecheck.probe.failure import Failure, put
-from shapecheck.probe.feeding import Argument, positions, size_at
+from shapecheck.probe.feeding import positions, size_at
 from shapecheck.probe.ranks import reranked
 from shapecheck.probe.running import EmptyOutputError
 from shapecheck.probe.size_words import from_sizes, numbers_in
@@ -44,6 +44,9 @@ def _rank_in_words(failure: Failure) -> Iterator[Proposal]:
     match = re.search(r"unpack \(expected (\d+)", text)
     if match and 1 <= int(match[1]) <= 5:
         yield from reranked(failure, int(match[1]) - rank)
+    match = re.search(r"too many values to unpack \(expected (\d)\)", text)
+    if match:
+        yield from _unpacked(failure, int(match[1]))
     match = re.search(r"range of \[-?\d+, (\d+)\], but got (-?\d+)", text)
     if match:
         over = int(match[2]) - int(match[1])
@@ -57,6 +60,9 @@ def _rank_in_words(failure: Failure) -> Iterator[Proposal]:
         match = re.search(pattern, text)
         if match:
             yield from reranked(failure, int(match[2]) - int(match[1]))
+    match = re.search(r"(?s)\b(?:axis|axes|dims|dimensions)\b.*Expected size (\d+) but got size (\d+)", text)
+    if match:
+        yield from reranked(failure, int(match[1]) - int(match[2]))
     match = re.search(r"must have same number of dimensions: got (\d+) and (\d+)", text)
     if match:
         yield from reranked(failure, int(match[1]) - int(match[2]))
@@ -68,6 +74,16 @@ def _rank_in_words(failure: Failure) -> Iterator[Proposal]:
     wanted = next((int(group) for group in match.groups() if group), 0) if match else 0
     if 0 < wanted < 6 and wanted != rank:
         yield from reranked(failure, wanted - rank)
+
+
+def _unpacked(failure: Failure, parts: int) -> Iterator[Proposal]:
+    """A tensor that is taken apart into so many: as its first axis, which may be missing."""
+    for index in failure.blamed:
+        argument = failure.call[index]
+        rest, labels = argument.shape[1:], tuple(argument.label(axis) for axis in range(1, len(argument.shape)))
+        whole = replace(argument, shape=(parts, *argument.shape), labels=("", argument.label(0), *labels))
+        yield put(failure, index, replace(argument, shape=(parts, *rest), labels=("", *labels)), 0.3, "parts")
+        yield put(failure, index, whole, 0.4, "parts")
 
 
 def _too_small(failure: Failure) -> Iterator[Proposal]:
@@ -113,7 +129,7 @@ def _plain_numbers(failure: Failure) -> Iterator[Proposal]:
         for index, argument in enumerate(failure.call):
             if argument.kind == "lengths" or (argument.kind == "constant" and argument.value is None):
                 size = argument.high if argument.kind == "lengths" else failure.sizes.steps
-                number = Argument(argument.name, "constant", keyword=argument.keyword, value=max(1, size // 2))
+                number = replace(argument, kind="constant", shape=(), labels=(), value=max(1, size // 2))
                 yield Proposal((*failure.call[:index], number, *failure.call[index + 1 :]), 0.0, "a plain number")
 
 

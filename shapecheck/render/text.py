@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from shapecheck.errors import CheckError, Location
+from shapecheck.render.arguments import built_text
 from shapecheck.render.drawing import draw, tensor_text
 from shapecheck.render.fixes import fix_lines
 from shapecheck.render.layout import clean, lines_of, measure, paragraph
@@ -59,6 +60,8 @@ def _joined(blocks: Sequence[list[Line]], *, spaced: bool) -> Iterator[Line]:
 def _finding(check: CheckResult, finding: Finding, columns: int, verbose: bool) -> Iterator[Line]:
     style = finding.severity
     yield from _headline(check, finding, columns)
+    if finding is check.findings[0]:
+        yield from _built(check, columns)
     if finding.rows:
         yield ()
         yield from draw(finding.rows, columns, style)
@@ -116,6 +119,7 @@ def _inputs_text(check: CheckResult) -> str:
 
 def _ok(check: CheckResult, columns: int) -> Iterator[Line]:
     yield from paragraph("ok: ", _understood(check), columns, style="ok")
+    yield from _built(check, columns)
     if _target_known(check):
         return
     for index, target in enumerate(check.accepted_targets):
@@ -146,6 +150,13 @@ def _target_known(check: CheckResult) -> bool:
 def _target_text(target: AcceptedTarget) -> str:
     meaning = f", {target.meaning}" if target.meaning else ""
     return f"({', '.join(map(str, target.shape))}) {target.dtype}{meaning}"
+
+
+def _built(check: CheckResult, columns: int) -> Iterator[Line]:
+    """`  built: Net(classes=10, hidden=64); classes from train.py:31, hidden guessed`: what the user did not type."""
+    if any(argument.origin != "flag" for argument in check.arguments):
+        text = built_text(subject_name(check), check.arguments)
+        yield from paragraph("  built: ", text, columns, style="note")
 
 
 def _remarks(check: CheckResult, columns: int) -> Iterator[Line]:

@@ -101,4 +101,3 @@ class OneSequence(nn.Module):
     def forward(self, sentence):
         embedded = self.embed(sentence)
         return self.head(self.rnn(embedded.view(len(sentence), 1, -1))[0].view(len(sentence), -1))
-
