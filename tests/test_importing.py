@@ -92,13 +92,13 @@ def noted(result: dict[str, Any]) -> str:
         (
             "mnist.py:Net",
             [10],
-            31,
-            "only the definitions of mnist.py were run; its top level does more: line 26, train_loader",
+            35,
+            "only the definitions of mnist.py were run; its top level does more: line 27, train_loader",
         ),
-        ("mnist.py:model", [10], 44, "only the definitions of mnist.py were run"),
-        ("bigram.py:BigramLanguageModel", [9], 30, "its top level does more: line 44, for iter in range(max_iters)"),
-        ("bigram.py:model", [9], 40, "its top level does more: line 44"),
-        ("wgan.py:Discriminator", [1], 31, "line 16, os.makedirs('images', exist_ok=True), and 3 more"),
+        ("mnist.py:model", [10], 48, "only the definitions of mnist.py were run"),
+        ("bigram.py:BigramLanguageModel", [9], 31, "its top level does more: line 45, for iter in range(max_iters)"),
+        ("bigram.py:model", [9], 41, "its top level does more: line 45"),
+        ("wgan.py:Discriminator", [1], 32, "line 17, os.makedirs('images', exist_ok=True), and 3 more"),
         ("instance.py:model", [7], 29, "line 32, train(model, loader), and 2 more"),
         ("stops_half_way.py:Net", [5], 5, "stops_half_way.py was run without line 15, loss = "),
         ("stops_half_way.py:Later", [5], 19, "which raises ValueError: Expected input batch_size (3)"),
@@ -116,7 +116,7 @@ def test_scripts(check: Check, target: str, shape: list[int], line: int, note: s
 
 def test_lines_are_those_of_the_file(check: Check) -> None:
     result = check("mnist.py:Net", "import_tutorials")
-    assert (result["codes"], result["lines"]) == (["SC402"], ["mnist.py:41"])
+    assert (result["codes"], result["lines"]) == (["SC402"], ["mnist.py:45"])
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_a_module_that_changes_the_folder(check: Check) -> None:
 
 def test_a_repository_whose_helpers_download(check: Check) -> None:
     result = check("models/net.py:Net", "import_repository")
-    assert "only the definitions of tools/data.py were run; its top level does more: line 6, os.makedirs" in noted(
+    assert "only the definitions of tools/data.py were run; its top level does more: line 7, os.makedirs" in noted(
         result
     )
     assert result["shape"][-1] == 5
@@ -229,16 +229,16 @@ def test_stand_ins(check: Check) -> None:
         "absent_lightning, absent_numeric, absent_tracking, absent_registry and absent_version are not installed"
         in noted(result)
     )
-    assert "(lightning_net.py:4, 5, 6, 7, 9)" in noted(result)
+    assert "(lightning_net.py:5, 6, 7, 8, 10)" in noted(result)
 
 
 @pytest.mark.parametrize(
     ("name", "module", "line"),
     [
-        ("Plain", "absent_registry, which is not installed; absent_registry.layers.Attention() was used", 61),
-        ("InBuild", "absent_numeric, which is not installed; absent_numeric.width() was used", 67),
-        ("InForward", "absent_numeric, which is not installed; absent_numeric.zeros() was used", 76),
-        ("built", "absent_registry, which is not installed", 7),
+        ("Plain", "absent_registry, which is not installed; absent_registry.layers.Attention() was used", 62),
+        ("InBuild", "absent_numeric, which is not installed; absent_numeric.width() was used", 68),
+        ("InForward", "absent_numeric, which is not installed; absent_numeric.zeros() was used", 77),
+        ("built", "absent_registry, which is not installed", 8),
         ("Encoder", "absent_registry, which is not installed", None),
     ],
 )
@@ -283,7 +283,7 @@ def test_a_package_that_breaks(check: Check) -> None:
 @pytest.mark.parametrize(("name", "kinds"), [("Net", "cuda"), ("parallel", "cuda"), ("OnMps", "cuda or mps")])
 def test_the_cpu_in_the_place_of_a_gpu(check: Check, name: str, kinds: str) -> None:
     result = check(f"cuda_net.py:{name}", "import_devices")
-    assert f"no {kinds} device here: read as cpu at cuda_net.py:6, 7, 8" in noted(result)
+    assert f"no {kinds} device here: read as cpu at cuda_net.py:7, 8, 9" in noted(result)
     assert result["shape"][-1] == 5
 
 

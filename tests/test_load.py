@@ -319,6 +319,13 @@ def test_the_constructor_raises(load: Load, body: str, message: str, line: int) 
     assert (error["code"], place(error), error["exit_status"]) == ("SC903", f"model.py:{line}", 3)
 
 
+def test_a_module_that_was_never_begun(load: Load) -> None:
+    text = HEAD + "class Net(nn.Module):\n    def __init__(self):\n        self.width = 3\n"
+    error = load("model.py:Net", {"model.py": text})["error"]
+    assert error["message"] == "Net is no working module: its __init__ does not call super().__init__()"
+    assert (error["code"], place(error)) == ("SC903", "model.py:2")
+
+
 @pytest.mark.parametrize(
     ("text", "code", "where"),
     [

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from shapecheck.probe.probing import Probe, ProbeHints, probe
-from shapecheck.specs import Observation
+from shapecheck.specs import InputRequest, Observation
 
 
 class Head(nn.Module):
@@ -25,9 +25,9 @@ class Head(nn.Module):
         return self.end(self.conv(x))
 
 
-def _probed(end: Callable[[torch.Tensor], torch.Tensor]) -> Probe:
+def _probed(end: Callable[[torch.Tensor], torch.Tensor], *requests: InputRequest) -> Probe:
     torch.manual_seed(0)
-    return probe(Head(end), [], None, ProbeHints(loss="cross_entropy"))
+    return probe(Head(end), requests, None, ProbeHints(loss="cross_entropy"))
 
 
 def _kinds(end: Callable[[torch.Tensor], torch.Tensor]) -> list[tuple[str, int | None]]:
@@ -104,7 +104,8 @@ def test_the_line_is_the_users() -> None:
     ],
 )
 def test_the_run_without_it_gives_the_logits(end: Callable[[torch.Tensor], torch.Tensor]) -> None:
-    plain, seen = _probed(lambda y: y), _probed(end)
+    request = InputRequest((3, 1, 17))
+    plain, seen = _probed(lambda y: y, request), _probed(end, request)
     assert not torch.allclose(seen.output, plain.output)
     assert torch.allclose(seen.without(seen.observations[0]), plain.output, atol=1e-6)
 

@@ -195,7 +195,7 @@ def _bind(signature: Signature | None, arguments: Mapping[str, Any]) -> tuple[tu
 def _model_in(made: object, name: str, location: Location) -> nn.Module:
     """What a factory returned, or the one model in the tuple it returned."""
     if isinstance(made, nn.Module):
-        return made
+        return _begun(made, name, location)
     found = [item for item in made if isinstance(item, nn.Module)] if isinstance(made, (tuple, list)) else []
     if len(found) == 1:
         return found[0]
@@ -204,6 +204,14 @@ def _model_in(made: object, name: str, location: Location) -> nn.Module:
         raise _no_model(f"{name} returns {len(found)} models, so it is open which one is meant", hint, location)
     hint = "is a return missing?" if made is None else _EXPECTED
     raise _no_model(f"{name} returns {_kind(made)}", hint, location)
+
+
+def _begun(model: nn.Module, name: str, location: Location) -> nn.Module:
+    """The model, if its class has set up what every module has."""
+    if "_parameters" in vars(model):
+        return model
+    message = f"{name} is no working module: its __init__ does not call super().__init__()"
+    raise ModelError(message, "call it in the first line of __init__", code="SC903", location=location)
 
 
 def describe(name: str, signature: Signature | None) -> str:
