@@ -1,6 +1,6 @@
 """Loads a loss of the user's own, a function or a module, into this process. Calls no loss. Imports torch.
 
-The user's folders become importable as for a model (`probe/importing.py`).
+The user's folders become importable as for a model (`probe/loading/importing.py`).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from torch import nn
 from shapecheck.callable_names import FORMS, losses_in, parse_callable
 from shapecheck.errors import Location, ModelError, nearest
 from shapecheck.probe import places
-from shapecheck.probe.construct import describe
-from shapecheck.probe.load import load_object
-from shapecheck.probe.state import seed
+from shapecheck.probe.arguments.construct import describe
+from shapecheck.probe.loading.load import load_object
+from shapecheck.probe.runs.state import seed
 from shapecheck.probe.telling import said
 
 _TORCH_LOSSES = "torch.nn.modules.loss"

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from shapecheck.own_loss.calling import OwnLoss
     from shapecheck.own_loss.loading import TorchLoss
-    from shapecheck.probe.engine import Engine
     from shapecheck.probe.probing import Probe
+    from shapecheck.probe.runs.engine import Engine
     from shapecheck.report import CheckResult
 
 UNMEASURED = "values not checked: no data given"
@@ -50,8 +50,10 @@ def prepare(jobs: Sequence[Mapping[str, Any]]) -> None:
     from shapecheck import torch_judge  # noqa: F401
 
     if any(job["kind"] != "spec" for job in jobs):
-        from shapecheck.probe import allowances, building, devices, load, probing, remarks  # noqa: F401
+        from shapecheck.probe import probing  # noqa: F401
         from shapecheck.probe.arguments import reporting  # noqa: F401
+        from shapecheck.probe.loading import allowances, devices, load, remarks  # noqa: F401
+        from shapecheck.probe.runs import building  # noqa: F401
     for job in jobs:
         if not job.get("own"):
             load_loss(job["loss"] if "loss" in job else wire.unpack(job["subject"]).loss, _rules(job))
@@ -72,7 +74,7 @@ def run_job(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _model_job(job: dict[str, Any], began: float) -> dict[str, Any]:
-    from shapecheck.probe.devices import cpu_for_absent, moving_tensors
+    from shapecheck.probe.loading.devices import cpu_for_absent, moving_tensors
 
     asked = _asked(job)
     loss = load_loss(asked.loss, asked.rules)
@@ -104,10 +106,10 @@ def _rules(job: Mapping[str, Any]) -> tuple[Path, ...]:
 
 def _probed_job(job: dict[str, Any], loss: Loss | None, asked: ModelCheck) -> tuple[Subject, Probe]:
     from shapecheck.probe.arguments.reporting import class_count, explain, with_arguments
-    from shapecheck.probe.building import built
-    from shapecheck.probe.devices import cpu_for_absent, moving_tensors
-    from shapecheck.probe.load import load_model
-    from shapecheck.probe.remarks import explaining
+    from shapecheck.probe.loading.devices import cpu_for_absent, moving_tensors
+    from shapecheck.probe.loading.load import load_model
+    from shapecheck.probe.loading.remarks import explaining
+    from shapecheck.probe.runs.building import built
     from shapecheck.targets import parse_target
 
     target, arguments = parse_target(job["text"]), wire.unpack(job["arguments"])
@@ -191,8 +193,8 @@ def check_own(
 
 def check_model(model: nn.Module, asked: ModelCheck, name: str, own: OwnLoss | None = None) -> CheckResult:
     """The check of a model that is at hand, in this process; `own` is the loss where it has no rules."""
-    from shapecheck.probe.allowances import uncompiled, without_compiler
-    from shapecheck.probe.devices import cpu_for_absent, moving_tensors
+    from shapecheck.probe.loading.allowances import uncompiled, without_compiler
+    from shapecheck.probe.loading.devices import cpu_for_absent, moving_tensors
 
     loss = load_loss(asked.loss, asked.rules) if own is None else None
     with cpu_for_absent() as moves, moving_tensors(), without_compiler():

@@ -22,7 +22,7 @@ import os
 os.chdir("/")
 def load(job):
     os.chdir(job["folder"])
-    from shapecheck.probe.load import load_model
+    from shapecheck.probe.loading.load import load_model
     from shapecheck.targets import parse_target
     loaded = load_model(parse_target(job["target"]), job["arguments"], job["classes"])
     return {

@@ -14,12 +14,12 @@ from torch import nn
 
 from shapecheck.errors import ModelError
 from shapecheck.jobs import ModelCheck, check_model
-from shapecheck.probe.building import built
-from shapecheck.probe.depth import cut, cuts_of
-from shapecheck.probe.engine import Engine, ShapesEngine, engine_for
-from shapecheck.probe.load import load_model
+from shapecheck.probe.loading.load import load_model
 from shapecheck.probe.probing import Probe, ProbeHints, probe
-from shapecheck.probe.weight import TooLargeError, bytes_of, weighing
+from shapecheck.probe.runs.building import built
+from shapecheck.probe.runs.depth import cut, cuts_of
+from shapecheck.probe.runs.engine import Engine, ShapesEngine, engine_for
+from shapecheck.probe.runs.weight import TooLargeError, bytes_of, weighing
 from shapecheck.report import CheckResult
 from shapecheck.specs import InputRequest
 from shapecheck.targets import parse_target

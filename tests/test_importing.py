@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 import shapecheck
-from shapecheck.probe import devices
+from shapecheck.probe.loading import devices
 from shapecheck.workers import Workers
 
 MODELS = Path(__file__).parent / "models"

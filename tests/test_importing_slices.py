@@ -6,8 +6,8 @@ import ast
 
 import pytest
 
-from shapecheck.probe.names import names_of
-from shapecheck.probe.slicing import sliced, worth_slicing
+from shapecheck.probe.loading.names import names_of
+from shapecheck.probe.loading.slicing import sliced, worth_slicing
 
 NET = "class Net(nn.Module):\n    def __init__(self):\n        self.size = {size}\n"
 

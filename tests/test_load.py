@@ -19,7 +19,7 @@ import os, sys
 os.chdir("/")
 def load(job):
     os.chdir(job["folder"])
-    from shapecheck.probe.load import load_model
+    from shapecheck.probe.loading.load import load_model
     from shapecheck.targets import parse_target
     loaded = load_model(parse_target(job["target"]), job["arguments"])
     return {
@@ -264,9 +264,7 @@ def test_a_file_is_run_once(load: Load, file: str) -> None:
     text = "from .base import x\n" if "/" in file else ""
     text += "import os\nos.environ['RUNS'] = os.environ.get('RUNS', '') + 'x'\n" + NET
     text += "class Twice(Net):\n    def __init__(self):\n        super().__init__()\n"
-    text += (
-        "        from shapecheck.probe.load import load_object\n        from shapecheck.targets import parse_target\n"
-    )
+    text += "        from shapecheck.probe.loading.load import load_object\n        from shapecheck.targets import parse_target\n"
     text += f"        same = load_object(parse_target('{file}:Net'))[0] is Net\n"
     text += "        self.facts = [os.environ['RUNS'], same]\n"
     assert load(f"{file}:Twice", {file: text, "pkg/base.py": "x = 1"})["facts"] == ["x", True]

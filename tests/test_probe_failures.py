@@ -10,13 +10,13 @@ import torch
 from torch import nn
 
 from shapecheck.errors import ModelError
-from shapecheck.probe.assertions import wanted
-from shapecheck.probe.feeding import Argument, Call
-from shapecheck.probe.leaves import Recorder, watched
+from shapecheck.probe.inputs.assertions import wanted
 from shapecheck.probe.probing import ProbeHints, probe
-from shapecheck.probe.running import Runner, Trial
-from shapecheck.probe.state import guarded
-from shapecheck.probe.valueless import output_shapes
+from shapecheck.probe.runs.feeding import Argument, Call
+from shapecheck.probe.runs.leaves import Recorder, watched
+from shapecheck.probe.runs.running import Runner, Trial
+from shapecheck.probe.runs.state import guarded
+from shapecheck.probe.runs.valueless import output_shapes
 from shapecheck.specs import parse_input
 
 X = Argument("x", shape=(5, 4, 11), labels=("batch", "", "time"))

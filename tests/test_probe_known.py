@@ -13,10 +13,10 @@ import torch
 from torch import nn
 
 from shapecheck.errors import ModelError
-from shapecheck.probe import progress
+from shapecheck.probe.inputs import progress
+from shapecheck.probe.inputs.progress import Progress
+from shapecheck.probe.outputs.returned import returned_names
 from shapecheck.probe.probing import Probe, ProbeHints, probe
-from shapecheck.probe.progress import Progress
-from shapecheck.probe.returned import returned_names
 from shapecheck.specs import parse_input
 
 pytestmark = pytest.mark.filterwarnings("ignore:enable_nested_tensor")

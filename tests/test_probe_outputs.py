@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from shapecheck.errors import ModelError, UserError
-from shapecheck.probe.outputs import at, pick, pieces
+from shapecheck.probe.outputs.outputs import at, pick, pieces
 
 X, Y, S = torch.rand(5, 3), torch.rand(5, 7), torch.rand(())
 Pair = namedtuple("Pair", "first second")

@@ -17,7 +17,7 @@ from torch import nn
 
 from shapecheck.errors import ModelError
 from shapecheck.probe.probing import ProbeHints, probe
-from shapecheck.probe.state import guarded
+from shapecheck.probe.runs.state import guarded
 
 sys.path.insert(0, str(Path(__file__).parent / "models"))
 import delicate

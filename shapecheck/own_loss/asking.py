@@ -23,8 +23,8 @@ from shapecheck.errors import Location, ModelError
 from shapecheck.own_loss.calling import OwnLoss
 from shapecheck.own_loss.watching import Meeting, Watch
 from shapecheck.probe import places
-from shapecheck.probe.outputs import Piece, named, pieces
-from shapecheck.probe.state import Guard, seed, surroundings
+from shapecheck.probe.outputs.outputs import Piece, named, pieces
+from shapecheck.probe.runs.state import Guard, seed, surroundings
 from shapecheck.probe.telling import said, shown_value
 
 _NO_GPU = re.compile(r"not compiled with CUDA|No CUDA GPUs|no NVIDIA driver")

@@ -14,7 +14,7 @@ from torch import nn
 
 from shapecheck.callables import signature_of
 from shapecheck.errors import Location, ModelError
-from shapecheck.probe.construct import describe
+from shapecheck.probe.arguments.construct import describe
 from shapecheck.probe.telling import shown_value
 
 _OUTPUT_WORDS = frozenset({

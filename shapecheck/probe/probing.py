@@ -18,23 +18,23 @@ from torch import nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from shapecheck.errors import ModelError
-from shapecheck.probe.asking import Asked, asked_for, declared, labelled, requested_proposals
-from shapecheck.probe.axes import LOSSES_WITH_CLASSES, Named, evidence_of, name_axes
 from shapecheck.probe.behaviour.observing import observe
-from shapecheck.probe.candidates import parameters_of
-from shapecheck.probe.engine import Engine, ValuesNeededError, engine_for
-from shapecheck.probe.feeding import Argument, Call, feed, main_index
-from shapecheck.probe.leaves import Recorder, describe, leaves_of, watched
-from shapecheck.probe.outputs import Piece, at, pick
+from shapecheck.probe.behaviour.watch import REMOVABLE, Watch, Watched
+from shapecheck.probe.inputs.asking import Asked, asked_for, declared, labelled, requested_proposals
+from shapecheck.probe.inputs.candidates import parameters_of
+from shapecheck.probe.inputs.search import Search, find
+from shapecheck.probe.inputs.sizing import Sizes, sizes_for
+from shapecheck.probe.inputs.tries import dtype_name, first_line, shown
+from shapecheck.probe.outputs.axes import LOSSES_WITH_CLASSES, Named, evidence_of, name_axes
+from shapecheck.probe.outputs.outputs import Piece, at, pick
+from shapecheck.probe.outputs.returned import returned_names
 from shapecheck.probe.places import defined_at
-from shapecheck.probe.returned import returned_names
-from shapecheck.probe.running import RATHER_SLOW, Runner, Trial, has_nan
-from shapecheck.probe.search import Search, find
-from shapecheck.probe.sizing import Sizes, sizes_for
-from shapecheck.probe.state import guarded, in_training, seed
-from shapecheck.probe.tries import dtype_name, first_line, shown
-from shapecheck.probe.values import has_values
-from shapecheck.probe.watch import REMOVABLE, Watch, Watched
+from shapecheck.probe.runs.engine import Engine, ValuesNeededError, engine_for
+from shapecheck.probe.runs.feeding import Argument, Call, feed, main_index
+from shapecheck.probe.runs.leaves import Recorder, describe, leaves_of, watched
+from shapecheck.probe.runs.running import RATHER_SLOW, Runner, Trial, has_nan
+from shapecheck.probe.runs.state import guarded, in_training, seed
+from shapecheck.probe.runs.values import has_values
 from shapecheck.specs import InputRequest, Observation, ProbedInput, Size
 
 _MOST_TRIES_AS_TYPED = 40

@@ -62,11 +62,11 @@ def without_binary_parts() -> None:
             torch.library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     found = Path.glob
     try:
-        Path.glob = lambda folder, pattern: () if "_torchaudio" in pattern else found(folder, pattern)  # type: ignore
+        Path.glob = lambda folder, pattern: () if "_torchaudio" in pattern else found(folder, pattern)  # type: ignore[assignment, method-assign, return-value]
         with suppress(Exception):
             importlib.import_module("torchaudio")
     finally:
-        Path.glob = found  # type: ignore
+        Path.glob = found  # type: ignore[method-assign]
 
 
 def _entry(one: Mapping[str, Any]) -> Entry:

@@ -24,7 +24,7 @@ from shapecheck.probe.arguments.repairing import ASK, changes
 from shapecheck.probe.arguments.resolving import Record
 from shapecheck.probe.arguments.usage import Usage, owners, usages
 from shapecheck.probe.arguments.values import Surroundings, Unguessable, Value
-from shapecheck.probe.state import seed
+from shapecheck.probe.runs.state import seed
 from shapecheck.probe.telling import shown_value
 from shapecheck.specs import UsedArgument
 

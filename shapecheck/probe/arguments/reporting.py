@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from shapecheck.errors import CheckError
-from shapecheck.probe.plausible import argument_line
+from shapecheck.probe.arguments.plausible import argument_line
 from shapecheck.specs import Subject, TensorSpec, UsedArgument
 
 

@@ -1,0 +1,1 @@
+"""What the model does to its batch and its axes, and to its output on the way."""

@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from shapecheck.probe.axes import Named
 from shapecheck.probe.behaviour.tracing import RESHAPES, Change, Step, Trace, traced
-from shapecheck.probe.feeding import Call, Position, main_index, perturbed, positions, size_at
-from shapecheck.probe.running import Fed, Runner
-from shapecheck.probe.varying import Free
+from shapecheck.probe.outputs.axes import Named
+from shapecheck.probe.outputs.varying import Free
+from shapecheck.probe.runs.feeding import Call, Position, main_index, perturbed, positions, size_at
+from shapecheck.probe.runs.running import Fed, Runner
 
 SURVEYED = RESHAPES | {"softmax", "log_softmax"}
 

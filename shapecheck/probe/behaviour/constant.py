@@ -8,9 +8,9 @@ from shapecheck.probe.behaviour.case import SURVEYED, Case, Survey, surveyed
 from shapecheck.probe.behaviour.rewriting import with_dim
 from shapecheck.probe.behaviour.samples import along
 from shapecheck.probe.behaviour.tracing import Step, Trace, aligned, traced
-from shapecheck.probe.feeding import Call, make, resize
 from shapecheck.probe.places import defined_at
-from shapecheck.probe.running import Fed
+from shapecheck.probe.runs.feeding import Call, make, resize
+from shapecheck.probe.runs.running import Fed
 from shapecheck.specs import Observation, Remedy
 
 

@@ -16,10 +16,10 @@ from torch import nn
 from shapecheck.errors import Location
 from shapecheck.probe.behaviour.case import Case, difference, kept, rows
 from shapecheck.probe.behaviour.tracing import Shape
-from shapecheck.probe.feeding import feed, main_index, perturbed
+from shapecheck.probe.outputs.varying import Free
 from shapecheck.probe.places import calling_line
-from shapecheck.probe.running import Fed
-from shapecheck.probe.varying import Free
+from shapecheck.probe.runs.feeding import feed, main_index, perturbed
+from shapecheck.probe.runs.running import Fed
 from shapecheck.specs import Observation, Remedy
 
 

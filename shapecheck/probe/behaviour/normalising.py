@@ -6,7 +6,7 @@ from shapecheck.probe.behaviour.case import Case, Survey
 from shapecheck.probe.behaviour.rewriting import with_dim
 from shapecheck.probe.behaviour.samples import DIMENSION, along
 from shapecheck.probe.behaviour.tracing import Step, Trace, traced
-from shapecheck.probe.watch import normalised_axis
+from shapecheck.probe.behaviour.watch import normalised_axis
 from shapecheck.specs import Observation, Remedy
 
 _POSITIONS = {"time": "time step", "depth": "position", "height": "position", "width": "position"}

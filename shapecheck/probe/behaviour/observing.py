@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import torch
 
-from shapecheck.probe.axes import Named
 from shapecheck.probe.behaviour.batches import other_batches
 from shapecheck.probe.behaviour.case import Case, Survey, mixed, surveyed
 from shapecheck.probe.behaviour.constant import ignores_input, softmax_of_one
@@ -19,9 +18,10 @@ from shapecheck.probe.behaviour.normalising import over_positions
 from shapecheck.probe.behaviour.positions import positions_mixed
 from shapecheck.probe.behaviour.samples import along_samples, samples_mixed
 from shapecheck.probe.behaviour.taken import batch_taken
-from shapecheck.probe.feeding import Call, perturbed
-from shapecheck.probe.running import Runner
-from shapecheck.probe.varying import Free
+from shapecheck.probe.outputs.axes import Named
+from shapecheck.probe.outputs.varying import Free
+from shapecheck.probe.runs.feeding import Call, perturbed
+from shapecheck.probe.runs.running import Runner
 from shapecheck.specs import Observation
 
 _SMALL = 3  # fewer samples than this cannot show who reads whom

@@ -17,9 +17,9 @@ from shapecheck.probe.behaviour.reshapes import Repair, mixing, repairs, suspici
 from shapecheck.probe.behaviour.rewriting import reshaped
 from shapecheck.probe.behaviour.samples import replaced
 from shapecheck.probe.behaviour.tracing import Shape, Step, Trace, aligned, traced
-from shapecheck.probe.feeding import GROWING, Call, perturbed, positions, resize, size_at
-from shapecheck.probe.sizing import next_prime
-from shapecheck.probe.varying import Free
+from shapecheck.probe.inputs.sizing import next_prime
+from shapecheck.probe.outputs.varying import Free
+from shapecheck.probe.runs.feeding import GROWING, Call, perturbed, positions, resize, size_at
 from shapecheck.specs import Observation, Remedy
 
 _MOST_REPAIRS_RUN = 6

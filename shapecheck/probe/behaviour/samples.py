@@ -16,8 +16,8 @@ from shapecheck.probe.behaviour.case import Case, difference, disturbed, kept, r
 from shapecheck.probe.behaviour.reshapes import Repair, repairs
 from shapecheck.probe.behaviour.rewriting import reshaped, with_dim
 from shapecheck.probe.behaviour.tracing import RESHAPES, Change, Invoked, Step, Trace, traced
-from shapecheck.probe.feeding import perturbed, tensors_in
-from shapecheck.probe.varying import Free
+from shapecheck.probe.outputs.varying import Free
+from shapecheck.probe.runs.feeding import perturbed, tensors_in
 from shapecheck.specs import Observation, Remedy
 
 DIMENSION = {

@@ -12,8 +12,8 @@ from shapecheck.probe.behaviour.case import Case, disturbed, kept, rows
 from shapecheck.probe.behaviour.rewriting import with_dim, with_index
 from shapecheck.probe.behaviour.samples import along
 from shapecheck.probe.behaviour.tracing import Change, Invoked, Step, Trace, traced
-from shapecheck.probe.feeding import main_index, tensors_in
-from shapecheck.probe.varying import Free
+from shapecheck.probe.outputs.varying import Free
+from shapecheck.probe.runs.feeding import main_index, tensors_in
 from shapecheck.specs import Observation, Remedy
 
 _REDUCTIONS = frozenset({"mean", "sum", "amax", "amin", "max", "min", "logsumexp"})

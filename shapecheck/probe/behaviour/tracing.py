@@ -15,9 +15,9 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from shapecheck.errors import Location
-from shapecheck.probe.feeding import Call, feed, tensors_in
 from shapecheck.probe.places import calling_line
-from shapecheck.probe.running import Fed, Runner
+from shapecheck.probe.runs.feeding import Call, feed, tensors_in
+from shapecheck.probe.runs.running import Fed, Runner
 
 RESHAPES = frozenset({"view", "reshape", "flatten", "unflatten", "view_as", "reshape_as", "ravel"})
 SQUEEZES = frozenset({"squeeze", "squeeze_"})

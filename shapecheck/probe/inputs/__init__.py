@@ -1,0 +1,1 @@
+"""Finds arguments that a model nobody annotated runs on."""

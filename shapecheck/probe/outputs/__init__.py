@@ -1,0 +1,1 @@
+"""Which part of the output goes to the loss, and which of its axes is which."""

@@ -1,0 +1,1 @@
+"""One run of a model: what is fed, how it is run, what is put back afterwards."""

@@ -1,0 +1,204 @@
+"""Dummy arguments of a forward pass: what they are (`Argument`) and the tensors made of them. Runs no model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from shapecheck.probe.inputs.bundles import Bundle
+
+SPACE = ("depth", "height", "width")
+GROWING = ("time", *SPACE)
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument of `forward`.
+
+    `kind` is float, int, bool, lengths (ints, each equal to `high`), state (of a recurrent layer; `pair` is an LSTM's) or
+    constant (`value` is passed as it is). `labels` say what each axis is meant to be: a role, or '' for a fixed size. Ints
+    run from 0 up to, not including, `high`. `holder` is the parameter that takes it together with others by name, as in
+    `batch["tokens"]`; its own name is then `batch.tokens`.
+    """
+
+    name: str = ""
+    kind: str = "float"
+    shape: tuple[int, ...] = ()
+    labels: tuple[str, ...] = ()
+    dtype: torch.dtype = torch.float32
+    high: int = 2
+    keyword: bool = False
+    pair: bool = False
+    value: Any = None
+    holder: str = ""
+
+    @property
+    def short_name(self) -> str:
+        """The name within its holder."""
+        return self.name.removeprefix(f"{self.holder}.") if self.holder else self.name
+
+    @property
+    def is_tensor(self) -> bool:
+        return self.kind != "constant"
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What makes two arguments the same try; constants may be unhashable."""
+        return (self.name, self.kind, self.shape, self.dtype, self.high, self.keyword, self.pair, repr(self.value)[:80])
+
+    def resized(self, axis: int, size: int, label: str | None = None) -> Argument:
+        shape = (*self.shape[:axis], size, *self.shape[axis + 1 :])
+        labels = self.labels
+        if label is not None and axis < len(labels):
+            labels = (*labels[:axis], label, *labels[axis + 1 :])
+        return replace(self, shape=shape, labels=labels)
+
+    def label(self, axis: int) -> str:
+        return self.labels[axis] if axis < len(self.labels) else ""
+
+
+Call = tuple[Argument, ...]
+Position = tuple[int, int]  # (argument, axis)
+
+
+def main_index(call: Call) -> int:
+    """The argument the model is mainly about: the first tensor that is neither lengths nor state."""
+    kinds = [argument.kind for argument in call]
+    return next((i for i, kind in enumerate(kinds) if kind in ("float", "int")), 0)
+
+
+def positions(call: Call) -> Iterator[Position]:
+    for index, argument in enumerate(call):
+        if argument.is_tensor:
+            yield from ((index, axis) for axis in range(len(argument.shape)))
+
+
+def tensors_in(value: Any) -> Iterator[torch.Tensor]:
+    """Every tensor in nested tuples, lists and mappings."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from tensors_in(item)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from tensors_in(item)
+
+
+def batch_of(call: Call) -> int:
+    """The size of the first batch axis; 0 without one."""
+    return next((size_at(call, p) for p in positions(call) if call[p[0]].label(p[1]) == "batch"), 0)
+
+
+def size_at(call: Call, position: Position) -> int:
+    return call[position[0]].shape[position[1]]
+
+
+def resize(call: Call, where: Iterable[Position], size: int) -> Call:
+    """The call with these axes at another size; lengths follow the size they count."""
+    where = tuple(where)
+    old = {size_at(call, position) for position in where}
+    changed = list(call)
+    for index, axis in where:
+        changed[index] = changed[index].resized(axis, size)
+    grown = any(call[index].label(axis) in GROWING for index, axis in where)
+    for index, argument in enumerate(changed):
+        if argument.kind == "lengths" and argument.high in old and grown:
+            changed[index] = replace(argument, high=size)
+    return tuple(changed)
+
+
+def total_bytes(call: Iterable[Argument]) -> int:
+    return sum(math.prod(a.shape) * a.dtype.itemsize for a in call if a.is_tensor)
+
+
+def feed(call: Call) -> tuple[list[Any], dict[str, Any]]:
+    """Positional and keyword arguments; the same call always gives the same values."""
+    generator = torch.Generator().manual_seed(0)
+    values = [make(argument, generator) for argument in call]
+    return given(call, values)
+
+
+def given(call: Call, values: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Values as `forward` takes them: by position, by keyword, or several together in one argument."""
+    positional: list[Any] = []
+    keyword: dict[str, Any] = {}
+    bundles: dict[str, Bundle] = {}
+    for argument, value in zip(call, values, strict=True):
+        if argument.holder:
+            if argument.holder not in bundles:
+                positional.append(bundles.setdefault(argument.holder, Bundle()))
+            bundles[argument.holder][argument.short_name] = value
+        elif argument.keyword:
+            keyword[argument.name] = value
+        else:
+            positional.append(value)
+    return positional, keyword
+
+
+def values_of(call: Call, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[Any]:
+    """The value of each argument of the call, found again in what was fed."""
+    positional = iter(args)
+    bundles: dict[str, Any] = {}
+    for argument in call:
+        if argument.holder:
+            if argument.holder not in bundles:
+                bundles[argument.holder] = next(positional, {})
+            yield bundles[argument.holder].get(argument.short_name)
+        else:
+            yield kwargs.get(argument.name) if argument.keyword else next(positional, None)
+
+
+def make(argument: Argument, generator: torch.Generator) -> Any:
+    """The value of one argument: floats within (0, 1), safe under log and square root."""
+    shape = argument.shape
+    if argument.kind == "constant":
+        return argument.value
+    if argument.kind == "lengths":
+        return torch.full(shape, argument.high, dtype=argument.dtype)
+    if argument.kind == "bool":
+        return torch.ones(shape, dtype=torch.bool)
+    if argument.kind == "int":
+        return _indices(argument, generator)
+    if argument.kind == "state":
+        state = torch.zeros(shape, dtype=argument.dtype)
+        return (state, state.clone()) if argument.pair else state
+    if argument.dtype.is_complex:
+        return torch.rand(shape, generator=generator, dtype=torch.complex64).to(argument.dtype)
+    return torch.rand(shape, generator=generator).mul_(0.9).add_(0.05).to(argument.dtype)
+
+
+def _indices(argument: Argument, generator: torch.Generator) -> torch.Tensor:
+    """Both ends of the range occur, so that a range the model refuses or infers from the data shows."""
+    values = torch.randint(0, max(argument.high, 1), argument.shape, generator=generator, dtype=torch.int64)
+    if values.numel():
+        values.view(-1)[-1] = max(argument.high, 1) - 1
+    return values.to(argument.dtype)
+
+
+def perturbed(call: Call, where: Iterable[Position], index: int) -> Callable[[], tuple[list[Any], dict[str, Any]]]:
+    """`feed`, with other values at `index` along each of these axes."""
+    axes = dict(where)
+
+    def fed() -> tuple[list[Any], dict[str, Any]]:
+        generator = torch.Generator().manual_seed(0)
+        noise = torch.Generator().manual_seed(1)
+        values = [make(argument, generator) for argument in call]
+        for number, axis in axes.items():
+            _disturb(call[number], values[number], axis, index, noise)
+        return given(call, values)
+
+    return fed
+
+
+def _disturb(argument: Argument, value: Any, axis: int, index: int, noise: torch.Generator) -> None:
+    for tensor in value if isinstance(value, tuple) else (value,):
+        row = tensor.select(axis, index)
+        if argument.kind == "int":
+            row.copy_((row + 1) % max(argument.high, 1))
+        elif argument.kind in ("float", "state"):
+            row.add_(torch.rand(row.shape, generator=noise).to(row.dtype))
