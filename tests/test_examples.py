@@ -28,7 +28,7 @@ def examples_importable(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     yield
-    for name in ("wavenet", "wavenet_mended", "train_wavenet", "losses", "segmenter"):
+    for name in ("wavenet", "wavenet_mended", "train_wavenet", "losses", "segmenter", "tagger"):
         sys.modules.pop(name, None)
 
 
@@ -199,3 +199,9 @@ def test_the_segmenters_have_their_classes_where_they_say(name: str, axis: int) 
     shape = network(torch.randn(BATCH, 3, *PIXELS)).shape
     assert shape[axis] == 5
     assert sorted(shape) == sorted((BATCH, 5, *PIXELS))
+
+
+def test_only_the_mended_tagger_learns_its_words() -> None:
+    done = subprocess.run([sys.executable, EXAMPLES / "tagger.py"], capture_output=True, text=True, check=True)
+    losses = dict(re.findall(r"(\w+): loss ([\d.]+)", done.stdout))
+    assert float(losses["TaggerMended"]) < 0.05 < 1 < float(losses["Tagger"])
