@@ -390,3 +390,13 @@ def test_wrapping_loses_no_word_and_fills_each_line(any_words: list[str], first:
 def test_clean_text_is_printable_on_one_line(any_text: str) -> None:
     assert clean(any_text).isprintable()
     assert clean(clean(any_text)) == clean(any_text)
+
+
+def test_a_list_in_a_hint_hangs_under_its_dash() -> None:
+    hint = "tried:\n- one thing that is long enough to be broken into two lines\n- another\nthen give up"
+    check = CheckResult("net.py:Net", "mse_loss", error=ModelError("nothing found", hint, code="SC905"))
+    lines = text.render(Report((check,), "0.1.0"), width=50).splitlines()
+    assert lines[1:7] == [
+        "  --> Net", "  help: tried:", "        - one thing that is long enough to be",
+        "          broken into two lines", "        - another", "        then give up",
+    ]  # fmt: skip

@@ -80,12 +80,14 @@ def paragraph(label: str, text: str, columns: int, *, style: str = "", text_styl
 
 
 def lines_of(label: str, text: str, columns: int, *, style: str = "") -> Iterator[Line]:
-    """Like `paragraph`, for text whose own line breaks matter; an indented line is code and is left alone."""
+    """Like `paragraph`, for text whose own line breaks matter; an indented line is code and is left alone, `- ` is a list."""
     hang = " " * min(cells(label), columns // 3)
     for number, line in enumerate(text.replace("\r\n", "\n").strip("\n").split("\n")):
         if number and not line.strip():
             yield ()
         elif number and line[0] in " \t":
             yield ((hang, ""), (visible(line.expandtabs(4).rstrip()), "code"))
+        elif number and line.startswith("- "):
+            yield from paragraph(f"{hang}- ", line[2:], columns)
         else:
             yield from paragraph(hang if number else label, line, columns, style="" if number else style)

@@ -36,7 +36,7 @@ def not_built(failure: NotBuilt, wanted: Wanted, described: str) -> tuple[str, s
     tried = len(failure.tries)
     count = f"{tried} ways to build it were tried" if tried > 1 else "one way to build it was tried"
     hint = "\n".join(
-        [f"{_way(failure, wanted, missing)}; {signature}", f"{count}:", *(f"  {reason}" for reason in reasons)]
+        [f"{_way(failure, wanted, missing)}; {signature}", f"{count}:", *(f"- {reason}" for reason in reasons)]
     )
     error = failure.tries[0].error
     return (

@@ -20,12 +20,12 @@ def grouped(trials: Iterable[Trial]) -> list[str]:
         groups.setdefault((type(trial.error), trial.location, _without_sizes(str(trial.error))), []).append(trial)
     lines = [_line(group) for group in groups.values()]
     rest = len(lines) - _MOST_ERRORS
-    return [*lines[:_MOST_ERRORS], *([f"  and {rest} other error{'s' if rest > 1 else ''}"] if rest > 0 else [])]
+    return [*lines[:_MOST_ERRORS], *([f"- and {rest} other error{'s' if rest > 1 else ''}"] if rest > 0 else [])]
 
 
 def _line(group: Sequence[Trial]) -> str:
     times = f" ({len(group)} tries ended so)" if len(group) > 1 else ""
-    return f"  {shown(group[0].call)}: {first_line(group[0].error, group[0].wanted)}{times}"
+    return f"- {shown(group[0].call)}: {first_line(group[0].error, group[0].wanted)}{times}"
 
 
 def _without_sizes(text: str) -> str:
