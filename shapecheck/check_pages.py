@@ -26,9 +26,11 @@ PAGES: Mapping[str, CheckPage] = {
     ),
     "SC901": CheckPage(
         "not-loadable",
-        "The file or module could not be found, read or imported, or has no such model.",
-        "Import it outside shapecheck, from the same folder and environment: python -c 'import model'. What should only "
-        'run as a script belongs under if __name__ == "__main__":',
+        "The file or module could not be found, read or imported, has no such model, or the model needs something that is not "
+        "there: a package that is not installed, or a name that the file would make by training, downloading or reading data. "
+        "Of a file that does such things at its top level only the definitions are run.",
+        "Install what the message names, or write a function that builds the model from values of your own and name that. Else "
+        "import it outside shapecheck, from the same folder and environment: python -c 'import model'.",
     ),
     "SC902": CheckPage(
         "constructor-arguments",
@@ -49,8 +51,11 @@ PAGES: Mapping[str, CheckPage] = {
     ),
     "SC905": CheckPage(
         "input-not-found",
-        "No dummy input was found that the model runs on. The furthest try and what stopped it are shown.",
-        "Give the shape and dtype of a real batch with --input; repeat it for several inputs.",
+        "No dummy input was found that the model runs on. The help lists what was tried, the furthest first, and what stopped it; "
+        "each error once, with the number of tries.",
+        "Give the shape and dtype of a real batch with --input, as in the line at the end of the help; repeat it for several "
+        "inputs (--input tokens=N,T:int64 --input mask=N,T:bool; --input batch.tokens=N,T for a field of an object). A line "
+        "in the file that calls the model on a made-up tensor, or a docstring that names the shape, is read as a hint.",
     ),
     "SC906": CheckPage(
         "timed-out",
