@@ -49,10 +49,10 @@ class Format(str, Enum):
     json = "json"
 
 
-Targets = Annotated[list[str], typer.Argument(metavar="TARGET...", help="model.py:Net, package.module:Net, spec.yaml, or - for a spec on standard input.", show_default=False)]  # fmt: skip
+Targets = Annotated[list[str], typer.Argument(metavar="TARGET...", help="model.py:Net, package.module:Net, train.ipynb:Net, model.pt2, spec.yaml, or - for a spec on standard input.", show_default=False)]  # fmt: skip
 Loss = Annotated[str | None, typer.Option("--loss", "-l", metavar="NAME", help="The loss: cross_entropy, CrossEntropyLoss, F.cross_entropy, torch.nn.CrossEntropyLoss; or your own, losses.py:my_loss.", show_default=False)]  # fmt: skip
 LossArgs = Annotated[list[str] | None, typer.Option("--loss-arg", "-L", metavar="NAME=VALUE", help="Keyword of the loss; weight=[10] gives a tensor's shape.", show_default=False)]  # fmt: skip
-Arguments = Annotated[list[str] | None, typer.Option("--arg", "-a", metavar="NAME=VALUE", help="Constructor argument of the model, read as YAML.", show_default=False)]  # fmt: skip
+Arguments = Annotated[list[str] | None, typer.Option("--arg", "-a", metavar="NAME=VALUE", help="Constructor argument of the model, read as YAML; config.width=64 sets a field. Found by itself if left out.", show_default=False)]  # fmt: skip
 Inputs = Annotated[list[str] | None, typer.Option("--input", "-i", metavar="SHAPE[:DTYPE]", help="Dummy input: N,1,T or 4,1,16000 or ids=N,T:int64; repeat for several. Found by itself if left out.", show_default=False)]  # fmt: skip
 TargetShape = Annotated[str | None, typer.Option("--target", "-t", metavar="SHAPE[:DTYPE]", help="What the data set yields: N, or N,T, or N:float32.", show_default=False)]  # fmt: skip
 OutputPath = Annotated[str | None, typer.Option("--output", "-o", metavar="PATH", help="The part of a structured output that goes to the loss: logits, 0, out.logits.", show_default=False)]  # fmt: skip

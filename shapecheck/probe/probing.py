@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 
 import torch
@@ -151,7 +152,7 @@ def _probed(
         recorder.checking, recorder.flattening = False, not requests
         runner.deadline += hints.budget_seconds / 2
         runner.slow = found.trial.seconds > RATHER_SLOW
-        piece = _picked(model, found.trial, output_path)
+        piece = _picked(model, found.trial, output_path, hints)
         scores = hints.has_classes or hints.loss in LOSSES_WITH_CLASSES
         evidence = evidence_of(model, piece.tensor, found.trial.arrivals, scores, hints.classes)
         call = labelled(found.trial.call, found.trial.arrivals)
@@ -166,13 +167,25 @@ def _probed(
     return _probe_of(model, found, named, piece, final, seen, engine)
 
 
-def _picked(model: nn.Module, trial: Trial, output_path: str | None) -> Piece:
+def _picked(model: nn.Module, trial: Trial, output_path: str | None, hints: ProbeHints) -> Piece:
     try:
         parts = len(trial.output) if isinstance(trial.output, (tuple, list)) else 0
-        return pick(trial.output, output_path, trial.states, trial.call, returned_names(model.forward, parts))
+        names = returned_names(model.forward, parts)
+        return pick(trial.output, output_path, trial.states, trial.call, names, partial(_goes_with, hints))
     except ModelError as error:
         error.location = error.location or defined_at(model.forward)
         raise
+
+
+def _goes_with(hints: ProbeHints, shape: tuple[int, ...]) -> bool:
+    """Whether an output of this shape may go with the target: one axis more where the loss has classes, else the same axes."""
+    if hints.target is None:
+        return True
+    if hints.has_classes or hints.loss in LOSSES_WITH_CLASSES:
+        return len(shape) == len(hints.target) + 1
+    return len(shape) == len(hints.target) and all(
+        size == typed for size, typed in zip(shape, hints.target, strict=True) if isinstance(typed, int)
+    )
 
 
 def _settled(model: nn.Module) -> nn.Module:

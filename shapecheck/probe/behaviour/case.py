@@ -10,7 +10,7 @@ import torch
 
 from shapecheck.probe.behaviour.tracing import RESHAPES, Change, Step, Trace, traced
 from shapecheck.probe.outputs.axes import Named
-from shapecheck.probe.outputs.varying import Free
+from shapecheck.probe.outputs.varying import Free, is_plain
 from shapecheck.probe.runs.feeding import Call, Position, main_index, perturbed, positions, size_at
 from shapecheck.probe.runs.running import Fed, Runner
 
@@ -96,7 +96,7 @@ def _all(changes: Mapping[object, Change]) -> Trace:
 
 def difference(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor | None:
     """True where two tensors of one shape differ by more than rounding; None for different shapes, and for sparse ones."""
-    if one.layout is not torch.strided or one.is_nested or one.shape != other.shape:
+    if not (is_plain(one) and is_plain(other)) or one.shape != other.shape:
         return None
     if one.is_complex():
         return (torch.view_as_real(one) != torch.view_as_real(other)).any(-1)

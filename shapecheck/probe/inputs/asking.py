@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from shapecheck.errors import UserError, did_you_mean
-from shapecheck.probe.inputs.candidates import Proposal, beside, parameters_of, with_dtype
+from shapecheck.probe.inputs.candidates import Proposal, beside, parameters_of, parts_of, with_dtype
 from shapecheck.probe.inputs.sizing import Sizes, float_dtype
 from shapecheck.probe.runs.feeding import Argument, Call, total_bytes
 from shapecheck.probe.runs.leaves import (
@@ -81,10 +81,10 @@ def asked_for(model: nn.Module, requests: Sequence[InputRequest], sizes: Sizes) 
     by_name = _placed(requests, [p.name for p in (*required, *optional)])
     holders = {name: name.partition(".")[0] for name in by_name if "." in name}
     chosen = _chosen_sizes(model, requests, sizes)
-    given = {
-        name: replace(_argument(model, name, request, chosen), holder=holders.get(name, ""))
-        for name, request in by_name.items()
-    }
+    parts = {part.name: part for part in parts_of(model)}
+    given = {name: _argument(model, name, request, chosen) for name, request in by_name.items()}
+    for name, holder in holders.items():
+        given[name] = replace(given[name], holder=holder, place=parts[name].place if name in parts else -1)
     if total_bytes(given.values()) > LARGEST_INPUT:
         size = total_bytes(given.values()) / 2**30
         raise UserError(
@@ -97,8 +97,13 @@ def asked_for(model: nn.Module, requests: Sequence[InputRequest], sizes: Sizes) 
         if parameter.name in given:
             calls = [(*call, given[parameter.name]) for call in calls]
         elif parameter.name in holders.values():
-            held = tuple(argument for argument in given.values() if argument.holder == parameter.name)
-            calls = [(*call, *held) for call in calls]
+            held = [argument for argument in given.values() if argument.holder == parameter.name]
+            typed_names = {argument.name for argument in held}
+            rest = [
+                part.guesses(first, model, sizes)[0] for part in parts.values()
+                if part.place >= 0 and part.parameter.name == parameter.name and part.name not in typed_names
+            ]  # fmt: skip
+            calls = [(*call, *held, *rest) for call in calls]
         else:
             guesses = [with_dtype(a, float_dtype(model)) for a in beside(parameter, first, model, sizes)[:3]]
             calls = [(*call, guess) for call in calls for guess in guesses][:12]

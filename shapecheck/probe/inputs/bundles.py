@@ -1,4 +1,4 @@
-"""A parameter of `forward` that takes several tensors at once, `batch["tokens"]` or `data.x`: which ones. Runs nothing.
+"""A parameter of `forward` that takes several tensors at once, `batch["tokens"]`, `data.x` or a tuple: which ones. Runs nothing.
 
 What it holds is read off the model's own code.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -31,14 +32,23 @@ class Bundle(dict[str, Any]):
         return self
 
 
-def held_names(model: nn.Module, parameter: str) -> list[str]:
-    """What `forward` takes out of its argument `parameter` by name; empty for a parameter that is a tensor itself."""
+@dataclass(frozen=True)
+class Entry:
+    """One of the tensors that an argument holds: under its name, or at a place of a tuple, which is negative for a name."""
+
+    name: str
+    place: int = -1
+
+
+def held(model: nn.Module, parameter: str) -> list[Entry]:
+    """What `forward` takes out of its argument `parameter`; empty for a parameter that is a tensor itself."""
     code = getattr(getattr(type(model), "forward", None), "__code__", None)
     tree = source.parse(code.co_filename) if code else None
     line = code.co_firstlineno if code else 0
     for node in ast.walk(tree) if tree else ():
         if isinstance(node, ast.FunctionDef) and node.name == "forward" and _stands_at(node, line):
-            return list(dict.fromkeys(_taken(node, parameter)))
+            by_name = [Entry(name) for name in dict.fromkeys(_taken(node, parameter))]
+            return by_name or [Entry(name, place) for place, name in enumerate(_in_a_row(node, parameter))]
     return []
 
 
@@ -63,3 +73,44 @@ def _key(node: ast.AST) -> str:
 
 def _is_entry(attribute: str) -> bool:
     return attribute not in _OF_MAPPINGS | _OF_DATA and not hasattr(torch.Tensor, attribute)
+
+
+# ---------------------------------------------------------------------------- tuples
+
+
+def _in_a_row(node: ast.FunctionDef, parameter: str) -> list[str]:
+    """What stands at each place of a tuple: of `text, lengths = inputs`, or of `inputs[0]` and `inputs[1]` and no other use."""
+    names: dict[int, str] = {}
+    for statement in node.body:
+        unpacked = _unpacked(statement, parameter)
+        if unpacked:
+            return unpacked
+        mentions = [n for n in ast.walk(statement) if isinstance(n, ast.Name) and n.id == parameter]
+        places = _indexed(statement, parameter)
+        if len(places) < sum(isinstance(mention.ctx, ast.Load) for mention in mentions):
+            return []
+        names = {place: _assigned(statement) or str(place) for place in places} | names
+        if any(isinstance(mention.ctx, ast.Store) for mention in mentions):  # from here on the name is another thing's
+            break
+    whole = len(names) > 1 and sorted(names) == list(range(len(names)))
+    return [names[place] for place in sorted(names)] if whole else []
+
+
+def _unpacked(node: ast.stmt, parameter: str) -> list[str]:
+    if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Name) or node.value.id != parameter:
+        return []
+    target = node.targets[0]
+    names = [item.id for item in target.elts if isinstance(item, ast.Name)] if isinstance(target, ast.Tuple) else []
+    return names if isinstance(target, ast.Tuple) and len(names) == len(target.elts) else []
+
+
+def _indexed(node: ast.stmt, parameter: str) -> list[int]:
+    """The places in every `parameter[place]` of a statement."""
+    found = (n for n in ast.walk(node) if isinstance(n, ast.Subscript) and isinstance(n.value, ast.Name))
+    of_it = (n.slice for n in found if isinstance(n.value, ast.Name) and n.value.id == parameter)
+    return [s.value for s in of_it if isinstance(s, ast.Constant) and isinstance(s.value, int) and s.value >= 0]
+
+
+def _assigned(node: ast.stmt) -> str:
+    target = node.targets[0] if isinstance(node, ast.Assign) else None
+    return target.id if isinstance(target, ast.Name) else ""

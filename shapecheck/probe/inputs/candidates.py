@@ -8,14 +8,14 @@ from __future__ import annotations
 import inspect
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 
-from shapecheck.probe.inputs.bundles import held_names
-from shapecheck.probe.inputs.layouts import flat, from_parameters, generic, image, layouts, steps_first, tensor
+from shapecheck.probe.inputs.bundles import Entry, held
+from shapecheck.probe.inputs.layouts import flat, from_parameters, generic, image, layouts, steps_first, steps_last, tensor
 from shapecheck.probe.inputs.sizing import Sizes, float_dtype, free_prime
 from shapecheck.probe.runs.feeding import Argument, Call
 from shapecheck.probe.runs.leaves import (
@@ -36,6 +36,8 @@ _ADJACENCY = re.compile(r"(^|_)adj|graph|laplac")
 _OWNERS = re.compile(r"^(batch|batch_?(idx|index|ind|vec|vector)|graph_?(ids?|idx)|node2graph|segment_?ids?)$")
 _MASK = re.compile(r"mask|padding")
 _LENGTHS = re.compile(r"(^|_)(len|lens|lengths?|seq_?lens?)($|_)|lens$|lengths?$")
+_LONGEST = re.compile(r"^(max|min|total)_?(\w+_)?(len|length|steps|time)$|^num_?(frames|steps)$")
+_SPECTRUM = re.compile(r"(^|_)(mels?|spec|specs|spectrograms?|melspec\w*)($|_)")
 _STATE = re.compile(
     r"^(h|hx|hidden|hiddens?|state|states|h0|h_?0|hidden_state|prev_state|prev_hidden|hc|init_hidden|h_prev|hid)$"
 )
@@ -46,6 +48,7 @@ INDEX_NAMES = re.compile(
     "|".join(names.pattern for names in (_TOKENS, _SINGLE, _LABELS, _EDGES, _OWNERS, _MASK, _LENGTHS, _TIMESTEP))
 )
 _IMAGE = re.compile(r"im(g|age)|pixel|frame|photo")
+_UNLIKELY = 1.0
 _AUDIO = re.compile(r"wav|audio|mix|signal")
 
 
@@ -80,10 +83,19 @@ def ungiven(model: nn.Module, call: Call) -> list[inspect.Parameter]:
 def initial(model: nn.Module, sizes: Sizes) -> Iterator[Proposal]:
     """First guesses for all required parameters, or for the first optional one if none is required."""
     required, optional = parameters_of(model)
-    lead = [part for parameter in required or optional[:1] for part in _held(model, parameter)]
-    if not lead:
+    wanted = required or optional[:1]
+    if not wanted:
         yield Proposal((), 0.0, "no arguments")
         return
+    lead = [part for parameter in wanted for part in _held(model, parameter)]
+    yield from _guesses(model, lead, sizes)
+    if any(part.place >= 0 for part in lead):  # what is taken apart may be a tensor all the same
+        for proposal in _guesses(model, [Part(parameter) for parameter in wanted], sizes):
+            yield replace(proposal, cost=proposal.cost + _UNLIKELY)
+
+
+def _guesses(model: nn.Module, lead: Sequence[Part], sizes: Sizes) -> Iterator[Proposal]:
+    """Combinations of guesses for these parts, of which the first is the main one."""
     dtype = float_dtype(model)
     graph = any(_EDGES.search(part.short_name) or _ADJACENCY.search(part.short_name) for part in lead[1:])
     for main, cost, why in _main_guesses(model, lead[0].short_name, sizes, graph):
@@ -98,24 +110,28 @@ class Part:
     """A parameter, or one of the tensors that a parameter holds."""
 
     parameter: inspect.Parameter
-    entry: str = ""
+    entry: Entry | None = None
 
     @property
     def short_name(self) -> str:
-        return self.entry or self.parameter.name
+        return self.entry.name if self.entry else self.parameter.name
+
+    @property
+    def place(self) -> int:
+        return self.entry.place if self.entry else -1
 
     @property
     def name(self) -> str:
-        return f"{self.parameter.name}.{self.entry}" if self.entry else self.parameter.name
+        return f"{self.parameter.name}.{self.entry.name}" if self.entry else self.parameter.name
 
     def named(self, argument: Argument) -> Argument:
         if self.entry:
-            return replace(argument, name=self.name, holder=self.parameter.name)
+            return replace(argument, name=self.name, holder=self.parameter.name, place=self.place)
         return replace(argument, name=self.name, keyword=self.parameter.kind is self.parameter.KEYWORD_ONLY)
 
     def guesses(self, main: Argument, model: nn.Module, sizes: Sizes) -> list[Argument]:
         annotation = "" if self.entry else str(self.parameter.annotation)
-        alone = replace(main, holder="")
+        alone = replace(main, holder="", place=-1)
         return [self.named(guess) for guess in _beside(self.short_name, annotation, alone, model, sizes)]
 
 
@@ -127,8 +143,9 @@ def parts_of(model: nn.Module) -> list[Part]:
 
 def _held(model: nn.Module, parameter: inspect.Parameter) -> list[Part]:
     """What the argument holds, with what is told from other entries last: edges, masks, lengths."""
-    entries = held_names(model, parameter.name)
-    ordered = sorted(entries, key=lambda name: any(p.search(name) for p in (_EDGES, _OWNERS, _MASK, _LENGTHS, _LABELS)))
+    told = (_EDGES, _OWNERS, _MASK, _LENGTHS, _LABELS)
+    entries = held(model, parameter.name)
+    ordered = sorted(entries, key=lambda entry: any(pattern.search(entry.name) for pattern in told))
     return [Part(parameter, entry) for entry in ordered] or [Part(parameter)]
 
 
@@ -212,6 +229,8 @@ def _beside(name: str, annotation: str, main: Argument, model: nn.Module, sizes:
         return _unique(
             [*([] if _CELL.search(name) else both), *(replace(s, pair=False) for s in both), nothing, features]
         )
+    if _LONGEST.search(name):
+        return [Argument(kind="constant", value=_time_of(main, sizes)), nothing, _lengths(main, sizes)]
     if _LENGTHS.search(name):
         lengths = _lengths(main, sizes)
         column = replace(lengths, shape=(sizes.batch, 1), labels=("batch", ""))
@@ -237,6 +256,17 @@ def _beside(name: str, annotation: str, main: Argument, model: nn.Module, sizes:
     return _beside_unnamed(name, same, model, sizes)
 
 
+def _spectra(model: nn.Module, sizes: Sizes) -> list[Argument]:
+    """Frames of as many bands as the model says; none where it does not."""
+    counts = [
+        value
+        for module in model.modules()
+        for attribute, value in vars(module).items()
+        if isinstance(value, int) and value > 1 and re.search(r"mel|n_?bands|n_?freqs?$", attribute)
+    ]
+    return [layout for count in dict.fromkeys(counts) for layout in (steps_last(count, sizes), steps_first(count, sizes))]
+
+
 def _beside_unnamed(name: str, same: Argument, model: nn.Module, sizes: Sizes) -> list[Argument]:
     embeddings = [m.num_embeddings for m in leaves_of(model) if isinstance(m, nn.Embedding)]
     high = min(embeddings, default=2)
@@ -252,7 +282,8 @@ def _beside_unnamed(name: str, same: Argument, model: nn.Module, sizes: Sizes) -
     steps = replace(one, shape=same.shape[:2], labels=same.labels[:2])
     labels = [steps, one] if len(same.shape) == 3 else [one]
     ints = [other, one] if embeddings else labels if _LABELS.search(name) else []
-    first = ints if _LABELS.search(name) else [same, *ints]
+    spectra = _spectra(model, sizes) if _SPECTRUM.search(name) else []
+    first = ints if _LABELS.search(name) else [*spectra, same, *ints]
     return _unique([*first, same, *entrances, flat(16, sizes), Argument(kind="constant", value=None)])
 
 

@@ -52,7 +52,7 @@ class Failure:
 
 def put(failure: Failure, index: int, argument: Argument, cost: float, why: str) -> Proposal:
     old = failure.call[index]
-    argument = replace(argument, name=old.name, keyword=old.keyword, holder=old.holder)
+    argument = replace(argument, name=old.name, keyword=old.keyword, holder=old.holder, place=old.place)
     dtype = old.dtype if old.kind == "float" else torch.get_default_dtype()
     argument = with_dtype(argument, dtype)
     return Proposal((*failure.call[:index], argument, *failure.call[index + 1 :]), cost, why)

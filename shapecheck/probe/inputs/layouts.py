@@ -31,7 +31,7 @@ def layouts(leaf: nn.Module, sizes: Sizes) -> list[Argument]:
     if isinstance(leaf, (*RECURRENT, *ATTENTIVE)):
         return _sequences(leaf, size, sizes)
     if isinstance(leaf, CELLS):
-        return [flat(size, sizes), steps_first(size, sizes), _steps_last(size, sizes)]
+        return [flat(size, sizes), steps_first(size, sizes), steps_last(size, sizes)]
     if isinstance(leaf, (nn.GroupNorm, nn.BatchNorm1d)):
         return [image(size, sizes), _series(size, sizes)] if isinstance(leaf, nn.GroupNorm) else [
             flat(size, sizes), _series(size, sizes), steps_first(size, sizes),
@@ -75,7 +75,7 @@ def _sequences(leaf: nn.Module, size: int, sizes: Sizes) -> list[Argument]:
     )  # fmt: skip
     order = [batch_first, time_first] if is_batch_first(leaf) else [time_first, batch_first]
     flat = [tensor(sizes, time=sizes.steps)] if size == 1 else []
-    return [*order, *flat, _steps_last(size, sizes)]
+    return [*order, *flat, steps_last(size, sizes)]
 
 
 def _normalised(shape: tuple[int, ...], sizes: Sizes) -> list[Argument]:
@@ -90,7 +90,7 @@ def _linear(size: int, sizes: Sizes) -> list[Argument]:
         side = math.isqrt(size // channels)
         if side > 4 and side * side * channels == size:
             found.append(tensor(sizes, first=channels, height=side, width=side))
-    return [*found, _steps_last(size, sizes)]
+    return [*found, steps_last(size, sizes)]
 
 
 def flat(size: int, sizes: Sizes) -> Argument:
@@ -105,7 +105,7 @@ def steps_first(size: int, sizes: Sizes) -> Argument:
     return tensor(sizes, time=sizes.steps, last=size)
 
 
-def _steps_last(size: int, sizes: Sizes) -> Argument:
+def steps_last(size: int, sizes: Sizes) -> Argument:
     return tensor(sizes, first=size, time=sizes.steps)
 
 
@@ -137,5 +137,5 @@ def from_parameters(model: nn.Module, sizes: Sizes) -> list[Argument]:
     found = [_convolutional(len(shape) - 2, shape[1], sizes)[0] for shape in shapes if 3 <= len(shape) <= 5]
     for shape in itertools.islice(shapes, 4):
         for size in dict.fromkeys((shape[0], shape[-1])):
-            found += [flat(size, sizes), steps_first(size, sizes), _steps_last(size, sizes)]
+            found += [flat(size, sizes), steps_first(size, sizes), steps_last(size, sizes)]
     return found

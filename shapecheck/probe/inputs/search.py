@@ -165,7 +165,8 @@ def _key(call: Call) -> object:
 
 def _renamed(layout: Argument, like: Argument) -> Argument:
     dtype = layout.dtype if layout.kind == "int" else like.dtype if like.kind == "float" else layout.dtype
-    return replace(layout, name=like.name, keyword=like.keyword, holder=like.holder, dtype=dtype)
+    as_like = replace(layout, name=like.name, keyword=like.keyword, holder=like.holder, place=like.place)
+    return replace(as_like, dtype=dtype)
 
 
 def _is_sane(call: Call) -> bool:

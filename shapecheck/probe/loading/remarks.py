@@ -11,7 +11,7 @@ from shapecheck.probe import places
 from shapecheck.probe.loading.executing import Outcome
 from shapecheck.probe.loading.importing import Imported
 from shapecheck.probe.loading.slicing import LeftOut
-from shapecheck.probe.loading.stand_ins import StandInUsedError, absence
+from shapecheck.probe.loading.stand_ins import NO_LONGER, StandInUsedError, absence
 from shapecheck.probe.telling import shown_path
 
 _LONGEST_LINE = 50
@@ -71,6 +71,9 @@ def missing(shown: str, used: str = "") -> ModelError | None:
     absent = absence.why[name].startswith("is not")
     hint = f"install {top} in this environment" if absent else f"see what it says: python -c 'import {top}'"
     calls = f"; {used} was used" if used.startswith(name) else ""
+    if absence.why[name] == NO_LONGER:
+        message, hint = f"{shown} needs {name}, which {NO_LONGER}{calls}", f"install a version of {top} that has it"
+        return ModelError(message, hint, code="SC901", location=place)
     return ModelError(
         f"{shown} needs the module {name}, which {absence.why[name]}{calls}", hint, code="SC901", location=place
     )

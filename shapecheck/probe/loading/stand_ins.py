@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.abc import Loader, MetaPathFinder
@@ -28,6 +29,8 @@ from shapecheck.probe import places
 _LIKE_ONE_OF_OURS = 0.8
 _NEVER = ("torch", "shapecheck")
 _NOT_INSTALLED = "is not installed"
+NO_LONGER = "is not in the package that is installed"
+_NO_NAME = re.compile(r"cannot import name '(\w+)' from ")
 _MOST_REPAIRS = 5
 _VERSION = "0.0.0"
 
@@ -89,16 +92,27 @@ def with_stand_ins(run: Callable[[], Result], by_user: bool = True) -> Result:
     `by_user` is whether the import stands in the user's files, rather than being all that the user asked for.
     """
     for _ in range(_MOST_REPAIRS):
+        before = set(sys.modules)
         try:
             return run()
         except Exception as error:
             if not _replaced(error, by_user):
                 raise
+            _forget_users(before)
     return run()
 
 
+def _forget_users(before: Set[str]) -> None:
+    """Modules of the user's that came since: a package that is imported again is only whole with its parts."""
+    for name in sys.modules.keys() - before:
+        if places.distance(getattr(sys.modules[name], "__file__", None) or "<>") == 0:
+            del sys.modules[name]
+
+
 def _replaced(error: Exception, by_user: bool) -> bool:
-    """Whether an installed package that breaks, or the module that it misses, has a stand-in from now on."""
+    """Whether an installed package that breaks, or what is missing of it, has a stand-in from now on."""
+    if _replaced_name(error):
+        return True
     cause, *later = _causes(error)
     if by_user and not any(map(_imports_of_user, (cause, *later))):
         return False
@@ -111,6 +125,21 @@ def _replaced(error: Exception, by_user: bool) -> bool:
     absence.why[name] = _NOT_INSTALLED if missing == name else f"cannot be imported ({type(cause).__name__})"
     for module in [module for module in sys.modules if module.partition(".")[0] == name]:
         del sys.modules[module]
+    return True
+
+
+def _replaced_name(error: Exception) -> bool:
+    """Whether a name has a stand-in that the user's file imports from an installed module that no longer has it."""
+    found = _NO_NAME.match(str(error)) if type(error) is ImportError else None
+    module = sys.modules.get(error.name or "") if isinstance(error, ImportError) and found else None
+    file = getattr(module, "__file__", None)
+    if found is None or module is None or file is None or places.distance(file) != 1 or not _in_users_import(error):
+        return False
+    name = f"{module.__name__}.{found[1]}"
+    if name in absence.at or not absence.allows(name):
+        return False
+    absence.at[name], absence.why[name] = places.raised_at(error), NO_LONGER
+    setattr(module, found[1], StandIn(name))
     return True
 
 
@@ -134,6 +163,13 @@ def _imports_of_user(error: BaseException) -> bool:
     file, line = frames[users[-1]]
     tree = source.parse(file)
     return tree is not None and source.is_import(tree, line)
+
+
+def _in_users_import(error: BaseException) -> bool:
+    """Whether it was raised by an import statement of the user's itself, that nothing around it expects to fail."""
+    file, line = _frames(error)[-1]
+    tree = source.parse(file) if places.distance(file) == 0 else None
+    return tree is not None and source.is_import(tree, line) and not source.is_guarded_import(tree, line)
 
 
 def _is_of_user(error: BaseException) -> bool:

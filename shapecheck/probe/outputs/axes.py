@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from shapecheck.probe.inputs.sizing import Sizes
-from shapecheck.probe.outputs.varying import Free, relabelled, spread, touched_rows, vary_all
+from shapecheck.probe.outputs.varying import Free, is_plain, relabelled, spread, touched_rows, vary_all
 from shapecheck.probe.runs.feeding import GROWING, SPACE, Call, Position, main_index, positions, size_at
 from shapecheck.probe.runs.leaves import ATTENTIVE, CELLS, RECURRENT, Arrival, convolution_rank, out_width
 from shapecheck.probe.runs.running import Runner
@@ -80,7 +80,7 @@ def name_axes(
     free = as_series(free)
     if not batch_told:
         free = settle_batch(runner, call, path, base, free, evidence.sequential)
-    call = relabelled(call, {position: group.label for group in free for position in group.where})
+    call = relabelled(call, {position: group.label for group in free if not sides_of(call, group) for position in group.where})
     if evidence.has_classes and sum(_followed(axis, size, free) is None for axis, size in enumerate(shape)) > 1:
         evidence = replace(evidence, class_axis=_unit_axis(runner, call, path, evidence.last))
     call, shape = spread(runner, call, path, shape, free, sizes, keeps)
@@ -122,6 +122,13 @@ def as_series(free: list[Free]) -> list[Free]:
     if len(sides) != 1 or len(sides[0].where) != 1 or not sides[0].slopes:
         return free
     return [replace(group, label="time") if group is sides[0] else group for group in free]
+
+
+def sides_of(call: Call, group: Free) -> tuple[str, ...]:
+    """The axes of one input that only move together, as the sides of a square do; () for any other group."""
+    first = group.where[0][0]
+    labels = tuple(call[index].label(axis) for index, axis in sorted(group.where) if index == first)
+    return labels if len(set(labels)) == len(labels) > 1 and set(labels) <= set(GROWING) else ()
 
 
 # ---------------------------------------------------------------------------- which followed axis is the batch
@@ -184,7 +191,9 @@ def _unit_axis(runner: Runner, call: Call, path: str, last: nn.Module | None) ->
     before = runner.tensor(call, path)
     with _raised(last, axis):
         after = runner.tensor(call, path)
-    if before is None or after is None or before.shape != after.shape or not before.is_floating_point():
+    if before is None or after is None or not (is_plain(before) and is_plain(after)):
+        return None
+    if before.shape != after.shape or not before.is_floating_point():
         return None
     grown = (after.double() - before.double()).nan_to_num(0.0) > 1e-6
     fitting = [axis for axis, size in enumerate(grown.shape) if size > 1 and _only_first(grown, axis)]
@@ -221,6 +230,7 @@ def _only_first(grown: torch.Tensor, axis: int) -> bool:
 def roles(call: Call, shape: tuple[int, ...], free: Sequence[Free], evidence: Evidence) -> tuple[str, ...]:
     """One of specs.ROLES for each output axis; `class` at most once."""
     named = [_followed(axis, shape[axis], free) for axis in range(len(shape))]
+    named = _sided(named, call, free)
     if evidence.class_axis is not None and named[evidence.class_axis] is None:
         named[evidence.class_axis] = "class"
     named = _projected(named, evidence.sequential)
@@ -248,6 +258,17 @@ def _followed(axis: int, size: int, free: Sequence[Free]) -> str | None:
     if group.label == "batch" and group.slopes[axis] != 1:
         return "merged"
     return group.label or None
+
+
+def _sided(named: list[str | None], call: Call, free: Sequence[Free]) -> list[str | None]:
+    """Sides that only move together come out in the order in which they went in, if as many do."""
+    for group in free:
+        sides = sides_of(call, group)
+        axes = [axis for axis in sorted(group.slopes) if named[axis] == group.label]
+        if len(sides) == len(axes):
+            for axis, side in zip(axes, sides, strict=True):
+                named[axis] = side
+    return named
 
 
 def _projected(named: list[str | None], sequential: bool) -> list[str | None]:

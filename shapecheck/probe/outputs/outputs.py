@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -62,18 +62,20 @@ def pick(
     states: Iterable[torch.Tensor] = (),
     call: Call = (),
     names: Sequence[str] = (),
+    fits: Callable[[tuple[int, ...]], bool] = lambda shape: True,
 ) -> Piece:
     """The tensor the loss is fed: the requested one, or the one that is plainly it.
 
     `states` are tensors that recurrent and attention layers returned beside their main output, `names` what the model's code
-    calls the parts of a tuple. Raises UserError for a
-    wrong path and ModelError SC908 where there is no tensor, no floating one to choose, or more than one choice.
+    calls the parts of a tuple; where these leave a choice, `fits` says of a shape whether the target goes with it. Raises
+    UserError for a wrong path and ModelError SC908 where there is no tensor, no floating one to choose, or more than one choice.
     """
     found = pieces(output)
     if not found:
         raise ModelError(f"the model returned {named(output)}, which holds no tensor", RETURN_HINT, code="SC908")
     found = [replace(piece, name=_name_of(piece.path, names)) for piece in found]
-    piece = _requested(found, requested) if requested else _plain(found, list(states), call, isinstance(output, list))
+    is_list = isinstance(output, list)
+    piece = _requested(found, requested) if requested else _plain(found, list(states), call, is_list, fits)
     if piece is None:
         raise ModelError(
             f"the model returned {len(found)} tensors, and which one goes to the loss is not plain",
@@ -146,7 +148,13 @@ def _name_of(path: str, names: Sequence[str]) -> str:
     return names[int(first)] if first.isdigit() and int(first) < len(names) else ""
 
 
-def _plain(found: list[Piece], states: list[torch.Tensor], call: Call, is_list: bool) -> Piece | None:
+def _plain(
+    found: list[Piece],
+    states: list[torch.Tensor],
+    call: Call,
+    is_list: bool,
+    fits: Callable[[tuple[int, ...]], bool],
+) -> Piece | None:
     if len(found) == 1:
         return found[0]
     floating = [p for p in found if p.tensor.is_floating_point() and p.tensor.dim()]
@@ -164,7 +172,14 @@ def _plain(found: list[Piece], states: list[torch.Tensor], call: Call, is_list: 
     rest = alone if len(alone) == 1 else rest  # the others are gathered in lists: memories, feature maps
     if is_list and len(rest) > 1:
         return _of_list(rest, call)
-    return rest[0] if len(rest) == 1 else None
+    rest = rest if len(rest) <= 1 else [piece for piece in rest if fits(tuple(piece.tensor.shape))]
+    return rest[0] if len(rest) == 1 or _are_alike(rest) else None
+
+
+def _are_alike(found: Sequence[Piece]) -> bool:
+    """Of one shape and with a word of their names in common, `coarse_out` and `fine_out`: what is found of one holds for each."""
+    words = [{word for word in re.split(r"[\d_]+", piece.name.lower()) if word} for piece in found]
+    return bool(found and set.intersection(*words)) and len({piece.tensor.shape for piece in found}) == 1
 
 
 def _of_list(found: list[Piece], call: Call) -> Piece | None:

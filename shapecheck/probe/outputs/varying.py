@@ -31,6 +31,26 @@ class Free:
     slopes: Mapping[int, Fraction]
 
 
+@dataclass(frozen=True)
+class Rows:
+    """The one output axis that has a row for each of so many samples, as measured on the batch.
+
+    At sizes that a `view(-1, features)` was not written for, rows are cut out of samples: the model is not one for such sizes.
+    """
+
+    samples: int = 0
+    axis: int = -1
+
+    @classmethod
+    def of(cls, samples: int, shape: tuple[int, ...], slopes: Mapping[int, Fraction]) -> Rows:
+        axes = [axis for axis, slope in slopes.items() if slope == 1 and shape[axis] == samples]
+        return cls(samples, axes[0]) if len(axes) == 1 else cls()
+
+    def stand(self, output: tuple[int, ...]) -> bool:
+        """Whether an output of this shape, for the same samples, still has a row for each."""
+        return self.axis < 0 or output[self.axis] == self.samples or self.samples in output
+
+
 def vary_all(runner: Runner, call: Call, path: str, shape: tuple[int, ...], entered: Arrival | None) -> list[Free]:
     """Every input axis that the model runs with at another size, alone or together with equal ones."""
     found: list[Free] = []
@@ -38,21 +58,26 @@ def vary_all(runner: Runner, call: Call, path: str, shape: tuple[int, ...], ente
     batch = tuple(p for p in positions(call) if _label(call, p) == "batch")
     whole = entered is not None and any(argument.shape == entered.shape for argument in call)
     pinned = width(entered.leaf) if entered is not None and whole else None
+    rows = Rows()
     for where in [batch, *((p,) for p in positions(call) if p not in batch)]:
         if not where or runner.expired:
             continue
         label = _label(call, where[0])
         if not label and size_at(call, where[0]) == pinned:
             continue
-        slopes = _vary(runner, call, path, shape, where, thorough=bool(label))
+        slopes = _vary(runner, call, path, shape, where, rows, thorough=bool(label))
         if slopes is None:
             stuck.append(where[0])
         else:
             found.append(Free(where, label, slopes))
-    return found + list(_together(runner, call, path, shape, [p for p in stuck if p not in batch]))
+        if where == batch:
+            rows = Rows.of(size_at(call, batch[0]), shape, slopes or {})
+    return found + list(_together(runner, call, path, shape, [p for p in stuck if p not in batch], rows))
 
 
-def _together(runner: Runner, call: Call, path: str, shape: tuple[int, ...], stuck: list[Position]) -> Iterator[Free]:
+def _together(
+    runner: Runner, call: Call, path: str, shape: tuple[int, ...], stuck: list[Position], rows: Rows
+) -> Iterator[Free]:
     """Axes of one size that only move together: height and width of squares, two inputs of one length."""
     by_size: dict[int, list[Position]] = {}
     for position in stuck:
@@ -60,20 +85,20 @@ def _together(runner: Runner, call: Call, path: str, shape: tuple[int, ...], stu
     for where in by_size.values():
         counted = any(a.kind == "lengths" and a.high == size_at(call, where[0]) for a in call)
         if (len(where) > 1 or counted) and not runner.expired:
-            slopes = _vary(runner, call, path, shape, tuple(where), thorough=True)
+            slopes = _vary(runner, call, path, shape, tuple(where), rows, thorough=True)
             if slopes is not None:
                 yield Free(tuple(where), _label(call, where[0]), slopes)
 
 
 def _vary(
-    runner: Runner, call: Call, path: str, shape: tuple[int, ...], where: tuple[Position, ...], thorough: bool
+    runner: Runner, call: Call, path: str, shape: tuple[int, ...], where: tuple[Position, ...], rows: Rows, thorough: bool
 ) -> dict[int, Fraction] | None:
-    """Slopes by output axis, empty where none moves; None if the model runs with no other size."""
+    """Slopes by output axis, empty where none moves; None if the model runs with no other size that leaves `rows` alone."""
     size = size_at(call, where[0])
     ran, failures = False, 0
     for other in _other_sizes(call, size, runner.slow):
         output = (runner.shapes(resize(call, where, other)) or {}).get(path)
-        if output is None or len(output) != len(shape):
+        if output is None or len(output) != len(shape) or not rows.stand(output):
             failures += 1
             if failures >= (_PATIENCE if thorough and not ran else 2):
                 break
@@ -102,7 +127,7 @@ def touched_rows(
     if not runner.engine.has_values:
         return None
     other = runner.tensor(call, path, perturbed(call, where, 0))
-    if other is None or other.shape != base.shape:
+    if other is None or not (is_plain(base) and is_plain(other)) or other.shape != base.shape:
         return None
     rows = base.shape[axis]
     one, two = base.movedim(axis, 0).reshape(rows, -1), other.movedim(axis, 0).reshape(rows, -1)
@@ -111,6 +136,11 @@ def touched_rows(
     difference = (one.double() - two.double()).abs().nan_to_num(0.0).amax(1)
     scale = max(float(one.double().abs().nan_to_num(0.0).max()), 1e-6)
     return (difference > 1e-6 * scale).nonzero().flatten().tolist()
+
+
+def is_plain(tensor: torch.Tensor) -> bool:
+    """Whether its elements can be compared one by one: it is neither sparse nor nested."""
+    return tensor.layout is torch.strided and not tensor.is_nested
 
 
 # ---------------------------------------------------------------------------- sizes that differ

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,8 +22,8 @@ class Argument:
 
     `kind` is float, int, bool, lengths (ints, each equal to `high`), state (of a recurrent layer; `pair` is an LSTM's) or
     constant (`value` is passed as it is). `labels` say what each axis is meant to be: a role, or '' for a fixed size. Ints
-    run from 0 up to, not including, `high`. `holder` is the parameter that takes it together with others by name, as in
-    `batch["tokens"]`; its own name is then `batch.tokens`.
+    run from 0 up to, not including, `high`. `holder` is the parameter that takes it together with others, by name as in
+    `batch["tokens"]`, or in a tuple, at `place`; its own name is then `batch.tokens`.
     """
 
     name: str = ""
@@ -35,6 +36,7 @@ class Argument:
     pair: bool = False
     value: Any = None
     holder: str = ""
+    place: int = -1
 
     @property
     def short_name(self) -> str:
@@ -127,30 +129,37 @@ def given(call: Call, values: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]
     """Values as `forward` takes them: by position, by keyword, or several together in one argument."""
     positional: list[Any] = []
     keyword: dict[str, Any] = {}
-    bundles: dict[str, Bundle] = {}
-    for argument, value in zip(call, values, strict=True):
-        if argument.holder:
-            if argument.holder not in bundles:
-                positional.append(bundles.setdefault(argument.holder, Bundle()))
-            bundles[argument.holder][argument.short_name] = value
-        elif argument.keyword:
-            keyword[argument.name] = value
-        else:
-            positional.append(value)
+    pairs = zip(call, values, strict=True)
+    for holder, together in itertools.groupby(pairs, key=lambda pair: pair[0].holder):
+        if holder:
+            positional.append(_bundled(list(together)))
+            continue
+        for argument, value in together:
+            if argument.keyword:
+                keyword[argument.name] = value
+            else:
+                positional.append(value)
     return positional, keyword
+
+
+def _bundled(pairs: Sequence[tuple[Argument, Any]]) -> tuple[Any, ...] | Bundle:
+    if pairs[0][0].place >= 0:
+        return tuple(value for _, value in sorted(pairs, key=lambda pair: pair[0].place))
+    return Bundle({argument.short_name: value for argument, value in pairs})
 
 
 def values_of(call: Call, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[Any]:
     """The value of each argument of the call, found again in what was fed."""
     positional = iter(args)
-    bundles: dict[str, Any] = {}
-    for argument in call:
-        if argument.holder:
-            if argument.holder not in bundles:
-                bundles[argument.holder] = next(positional, {})
-            yield bundles[argument.holder].get(argument.short_name)
-        else:
-            yield kwargs.get(argument.name) if argument.keyword else next(positional, None)
+    for holder, together in itertools.groupby(call, key=lambda argument: argument.holder):
+        whole = next(positional, None) if holder else None
+        for argument in together:
+            if isinstance(whole, tuple):
+                yield whole[argument.place]
+            elif holder:
+                yield whole.get(argument.short_name) if isinstance(whole, Mapping) else None
+            else:
+                yield kwargs.get(argument.name) if argument.keyword else next(positional, None)
 
 
 def make(argument: Argument, generator: torch.Generator) -> Any:
