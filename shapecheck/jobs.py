@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from shapecheck.own_loss.calling import OwnLoss
     from shapecheck.own_loss.loading import TorchLoss
+    from shapecheck.probe.loading.devices import Moves
     from shapecheck.probe.probing import Probe
     from shapecheck.probe.runs.engine import Engine
     from shapecheck.report import CheckResult
@@ -132,22 +133,35 @@ def _probed_job(job: dict[str, Any], loss: Loss | None, asked: ModelCheck) -> tu
 def _own_job(job: dict[str, Any], began: float) -> dict[str, Any]:
     """A loss of the user's, which is asked itself; or one of torch's under a name of theirs, which has rules."""
     from shapecheck.own_loss.loading import TorchLoss, load_own
+    from shapecheck.probe.loading.devices import cpu_for_absent
 
-    loss = load_own(job["loss"], wire.unpack(job["loss_args"]))
-    if isinstance(loss, TorchLoss):
-        answer = run_job(_renamed(job, loss))
-        if "result" not in answer:
-            return answer
-        result = wire.unpack(answer["result"])
-        return {"result": wire.pack(replace(result, notes=(loss.note, *result.notes)))}
-    if job["kind"] == "spec":
-        result = check_own(wire.unpack(job["subject"]), loss)
-        return {"result": wire.pack(replace(result, elapsed_ms=_since(began)))}
-    subject, probe = _probed_job(job, None, _asked(job))
-    if job["kind"] == "trace":
-        return {"subject": wire.pack(subject)}
-    result = check_own(subject, loss, probe.values)
+    with cpu_for_absent() as moves:
+        loss = load_own(job["loss"], wire.unpack(job["loss_args"]))
+        if isinstance(loss, TorchLoss):
+            answer = run_job(_renamed(job, loss))
+            if "result" not in answer:
+                return answer
+            result = wire.unpack(answer["result"])
+            return {"result": wire.pack(replace(result, notes=(loss.note, *result.notes)))}
+        subject, output = wire.unpack(job["subject"]) if job["kind"] == "spec" else None, None
+        if subject is None:
+            subject, probe = _probed_job(job, None, _asked(job))
+            output = probe.values
+        if job["kind"] == "trace":
+            return {"subject": wire.pack(subject)}
+        result = _asked_on_cpu(subject, loss, output, moves)
     return {"result": wire.pack(replace(result, elapsed_ms=_since(began)))}
+
+
+def _asked_on_cpu(subject: Subject, loss: OwnLoss, output: torch.Tensor | None, moves: Moves) -> CheckResult:
+    """The check of a loss that may ask for a device that is absent, with one note of the lines that did."""
+    from shapecheck.probe.loading.devices import moving_tensors
+
+    of_model = moves.note()
+    with moving_tensors():
+        result = check_own(subject, loss, output)
+    others = (note for note in result.notes if note != of_model)
+    return replace(result, notes=(*filter(None, [moves.note()]), *others))
 
 
 def _renamed(job: dict[str, Any], loss: TorchLoss) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from shapecheck.report import CheckResult, Finding, Fix, Row
 from shapecheck.rules import Rule, model_rules
 from shapecheck.specs import Observation
 
-_DRAWN = (("before", "before the call"), ("after", "after it"))
+_DRAWN = (("before", "what {} takes{}"), ("after", "what it gives"))
 
 
 def with_findings(result: CheckResult, observations: Sequence[Observation]) -> CheckResult:
@@ -49,7 +49,11 @@ def _rows(facts: Mapping[str, Any]) -> Iterator[Row]:
     """The shapes around the call, where it changes them."""
     if facts.get("before") and facts.get("after"):
         for name, note in _DRAWN:
-            yield Row(name, tuple(("", size) for size in facts[name]), note)
+            sizes = facts[name]
+            roles = facts.get(f"roles_{name}") or ("",) * len(sizes)
+            yield Row(
+                name, tuple(zip(roles, sizes, strict=True)), note.format(facts.get("call", "it"), facts.get("of", ""))
+            )
 
 
 def _fixes(rule: Rule, seen: Observation) -> Iterator[Fix]:

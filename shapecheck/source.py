@@ -81,6 +81,12 @@ def hidden_line(tree: ast.Module, name: str) -> tuple[str, int] | None:
     return None
 
 
+def function_at(tree: ast.Module, line: int) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    """The innermost function that the line is in."""
+    functions = (node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
+    return max((node for node in functions if _spans(node, line)), key=lambda node: node.lineno, default=None)
+
+
 def main_block_line(tree: ast.Module, name: str) -> int | None:
     """Where `if __name__ == "__main__":` binds the name."""
     for node in tree.body:

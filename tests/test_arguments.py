@@ -163,6 +163,8 @@ TRAIN = "from model import Net\n"
         ({"model.py": CALLS, "train.py": TRAIN + "import argparse\ndef parse_args():\n    p = argparse.ArgumentParser()\n"
                                          "    p.add_argument('-w', '--the-width', type=int, default='7')\n    return p.parse_args()\n"
                                          "def main(args):\n    Net(args.the_width)\nmain(parse_args())\n"}, 7, "call train.py:8"),
+        ({"model.py": CALLS, "train.py": TRAIN + "import argparse\np = argparse.ArgumentParser()\np.add_argument('--w', default='7+9')\n"
+                                         "args = p.parse_args()\nargs.w = [int(w) for w in args.w.split('+')]\nNet(args.w[0])\n"}, 7, "call train.py:7"),
         ({"model.py": CALLS + "def main(loader):\n    Net(loader.width)\n"}, 64, "guessed"),
         ({"model.py": CALLS, "other.py": "class Net: ...\nNet(7)\n"}, 64, "guessed"),
         ({"model.py": CALLS, "other.py": "from elsewhere import Net\nNet(7)\n"}, 64, "guessed"),
@@ -333,10 +335,45 @@ def test_a_value_by_name_and_annotation(load: Load, parameter: str, value: objec
         ("pool", ["table = dict(mean=1, max=2)", "table[pool]"], {"pool": "mean"}),
         ("depth", ["table = {18: 1, 34: 2}", "table[depth]"], {"depth": 18}),
         ("**options", ["nn.Linear(options['width'], 2)"], {"width": 64}),
+        ("options={}", ["nn.Linear(options['width'], 2)"], {"options.width": 64}),
+        ("foo_dims, bar_dims", ["nn.Linear(3, 4 * foo_dims)", "nn.Linear(3, 4 * bar_dims)"], {"foo_dims": 64, "bar_dims": 64}),
+        ("embed_dims", ["nn.Embedding(3, embed_dims)"], {"embed_dims": 64}),
+        ("nhid, init", ["Part(nhid, init)"], {"nhid": 64, "init": "uniform"}),
+        ("conf", ["self.part = Part(**conf)", "conf['depth']"], {"conf.depth": 2, "conf.nhid": 64, "conf.start": "uniform"}),
+        ("classes, pretrained_base=True", ["if pretrained_base: raise URLError('Name or service not known')"], {"classes": 10, "pretrained_base": False}),
+        ("weights='DEFAULT'", ["if weights: raise URLError('Name or service not known')"], {"weights": None}),
+        ("config", ["config.patches.get('grid')", "nn.Linear(config.patches['size'], 2)", "torch.ones(2).size()"], {"config.patches.size": 64}),
+        ("out_features", ["assert out_features % 4 == 0"], {"out_features": 4}),
     ],
 )  # fmt: skip
 def test_repairs(load: Load, parameters: str, body: list[str], used: dict[str, Any]) -> None:
-    assert load(net(parameters, *body))["used"] == used
+    assert load(PART + net(parameters, *body))["used"] == used
+
+
+PART = """from urllib.error import URLError
+class Part(nn.Module):
+    def __init__(self, nhid, start):
+        super().__init__()
+        self.layer = nn.Linear(3, nhid)
+        if start == "uniform":
+            return
+        raise NotImplementedError
+"""
+
+
+@pytest.mark.parametrize(
+    ("parameters", "line", "message"),
+    [
+        ("width", "Nothing(width)", "NameError: name 'Nothing' is not defined"),
+        ("width", "from torch import nothing", "ImportError: cannot import name 'nothing' from 'torch'"),
+        ("width", "torch.nothing(width)", "AttributeError: module 'torch' has no attribute 'nothing'"),
+        ("", "Nothing()", "NameError: name 'Nothing' is not defined"),
+    ],
+)
+def test_what_no_argument_changes(load: Load, parameters: str, line: str, message: str) -> None:
+    error = load(net(parameters, line) + "def main():\n    Net()\n")["error"]
+    assert (error["code"], error["location"]["line"]) == ("SC903", 6)
+    assert error["message"].startswith(f"building Net raises {message}")
 
 
 @pytest.mark.parametrize("chans", ["None", "None, n_outputs=None"])
@@ -353,6 +390,7 @@ def test_none_that_is_no_value_after_all(load: Load, chans: str) -> None:
     [
         ("def Net(model_name: str): ...", "Net needs the argument model_name", "pass --arg model_name=MODEL_NAME, with your own values"),
         (net("backbone: nn.Module, classes: int"), "Net needs the arguments backbone and classes", "backbone cannot be written as --arg: write a function"),
+        (net("model, width"), "Net needs the arguments model and width", "model cannot be written as --arg: write a function"),
         (net("checkpoint_path"), "Net needs the argument checkpoint_path", "--arg checkpoint_path=CHECKPOINT_PATH"),
         (net("width", "raise ValueError(f'no {width}')"), "Net needs the argument width, and none of the values", "--arg width=64"),
         (net("width", "raise OSError('no disk')"), "none of the values", "with guessed values: (width=64): OSError: no disk"),

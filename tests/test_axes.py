@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from shapecheck.errors import ModelError
 from shapecheck.probe.probing import Probe, ProbeHints, probe
 from shapecheck.specs import InputRequest
 
@@ -23,6 +24,13 @@ AXES = {
     "MixedByView": "batch class",
     "PooledOverTime": "batch class",
     "OneSequence": "time class",
+    "SquaresOnly": "batch class height width",
+    "FilmSegmenter": "batch class time height width",
+    "Volumes": "batch class depth height width",
+    "RowsOfFeatures": "batch class",
+    "PredictsInEval": "batch time class",
+    "BesideItsTarget": "batch class",
+    "HooksItself": "batch class height width",
 }
 
 
@@ -53,3 +61,19 @@ def test_the_batch_that_the_user_names_is_the_batch(name: str, sizes: tuple[str,
     seen = _probed(name, InputRequest(sizes, "int64"))
     assert seen.axes == ("batch", "class")
     assert seen.output.shape[0] == seen.sizes["N"]
+
+
+def test_channels_that_read_only_themselves_are_no_time() -> None:
+    seen = probe(NETWORKS.ChannelsForecast(), [], None, ProbeHints(loss="mse_loss"))
+    assert seen.axes == ("batch", "feature", "feature")
+
+
+def test_sizes_at_which_rows_are_no_samples_are_not_varied_to() -> None:
+    seen = _probed("RowsOfFeatures")
+    assert seen.output.shape[0] == seen.sizes["N"]
+    assert [one.kind for one in seen.observations] == []
+
+
+def test_a_sparse_output_is_refused_in_words() -> None:
+    with pytest.raises(ModelError, match="the output is a sparse tensor"):
+        probe(NETWORKS.SparseScores(), [], None, ProbeHints(loss="mse_loss"))

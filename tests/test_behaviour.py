@@ -120,12 +120,12 @@ def test_the_facts_of_each_kind() -> None:
         for one in _seen(kind):
             facts.setdefault(one.kind, set(one.facts)).intersection_update(one.facts)
     assert facts == {
-        "samples-mixed": {"call", "before", "after", "touched"},
-        "positions-mixed": {"call", "before", "after"},
+        "samples-mixed": {"call", "before", "after", "roles_before", "roles_after", "touched"},
+        "positions-mixed": {"call", "before", "after", "roles_before", "roles_after"},
         "batch-read-as-time": {"layer", "attribute"},
-        "softmax-over-samples": {"call", "before", "dim"},
-        "softmax-of-one": {"call", "shape", "dim"},
-        "batch-axis-lost": {"call", "before", "after", "output_one", "output_more"},
+        "softmax-over-samples": {"call", "verb", "before", "dim", "consequence"},
+        "softmax-of-one": {"call", "shape", "dim", "constant"},
+        "batch-axis-lost": {"call", "before", "after", "output_one", "output_more", "of"},
         "batch-of-one-fails": {"error", "line"},
         "odd-batch-fails": {"error", "line", "size"},
         "batch-is-fixed": {"error", "line", "size", "declared"},

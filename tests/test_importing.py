@@ -63,7 +63,7 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
 def check(workers: Workers, tmp_path: Path) -> Check:
     """Checks a target in a folder of `tests/models`, of which it gets a copy, or among files that are given."""
 
-    def check_there(target: str, of: str | dict[str, str] = "", timeout: float = 30) -> Any:
+    def check_there(target: str, of: str | dict[str, str] = "", timeout: float = 30, **more: Any) -> Any:
         folder = tmp_path / "work"
         if isinstance(of, str):
             shutil.copytree(MODELS / of, folder)
@@ -71,7 +71,7 @@ def check(workers: Workers, tmp_path: Path) -> Check:
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-        job = {**JOB, "folder": str(folder), "text": target}
+        job = {**JOB, "folder": str(folder), "text": target, **more}
         [(_, result)] = workers.run([job], timeout, entry="importing_entry:check")
         return result
 
@@ -219,6 +219,29 @@ def test_wrappers_are_taken_off(check: Check, wrap: str) -> None:
     assert (result["codes"], result["lines"]) == (["SC402"], ["model.py:8"])
 
 
+BRANCHES = (
+    "import os\nkind = os.environ.get('NO_SUCH_DATA')\nif kind == 'faces':\n    download('faces')\n    width = 13\n"
+    "elif kind == 'digits':\n    width = 17\n"
+)
+
+
+@pytest.mark.parametrize("end", ["", "os.makedirs('runs')\n"])
+def test_a_constant_of_a_branch_that_was_not_taken(check: Check, end: str) -> None:
+    text = BRANCHES + NET.replace("Linear(13", "Linear(width") + end
+    result = check("model.py:Net", {"model.py": text})
+    assert result["shape"] == [3, 5]
+    assert "width = 13 is taken from model.py:5, which did not run" in noted(result)
+
+
+def test_a_module_that_is_scripted_when_it_is_built(check: Check) -> None:
+    text = (
+        NET.replace("class Net(nn.Module)", "class Net(torch.jit.ScriptModule)")
+        .replace("nn.Linear(13, 5)", "nn.Sequential(nn.Conv2d(3, 5, 3, padding=1), nn.ReLU())")
+        .replace("    def forward", "    @torch.jit.script_method\n    def forward")
+    )
+    assert check("model.py:Net", {"model.py": text})["shape"][1] == 5
+
+
 # ---- absent packages
 
 
@@ -277,6 +300,38 @@ def test_a_package_that_breaks(check: Check) -> None:
     assert "broken cannot be imported (RuntimeError); a stand-in took its place (model.py:3)" in noted(result)
 
 
+def test_a_package_of_the_users_whose_first_import_fails_is_whole_in_the_end(check: Check) -> None:
+    files = {
+        "pkg/__init__.py": "from . import base, sound\nimport pkg\nWIDTH = pkg.base.WIDTH\n",
+        "pkg/base.py": "WIDTH = 13\n",
+        "pkg/sound.py": "import sys\nsys.path.insert(0, '../lib/site-packages')\nimport broken\n",
+        "pkg/model.py": "from pkg import WIDTH\n" + NET,
+        "../lib/site-packages/broken/__init__.py": "raise OSError('libsound.so: cannot open shared object file')",
+    }
+    assert check("pkg/model.py:Net", files)["shape"] == [3, 5]
+
+
+OLDER = "import sys\nsys.path.insert(0, '../lib/site-packages')\nfrom older import gone\n"
+OLDER_FILES = {"../lib/site-packages/older/__init__.py": ""}
+
+
+def test_a_name_that_a_package_no_longer_has(check: Check) -> None:
+    result = check("model.py:Net", {"model.py": OLDER + NET, **OLDER_FILES})
+    note = "older.gone is not in the package that is installed; a stand-in took its place (model.py:3)"
+    assert note in noted(result)
+
+
+def test_a_model_that_needs_such_a_name(check: Check) -> None:
+    error = check("model.py:net", {"model.py": OLDER + NET + "net = gone()\n", **OLDER_FILES})["error"]
+    assert "older.gone, which is not in the package that is installed" in error["message"]
+    assert error["hint"] == "install a version of older that has it"
+
+
+def test_imports_that_fail_together(check: Check) -> None:
+    text = "try:\n    import torch\n    import absent_images\n    import torch.nn as nn\nexcept ImportError as e:\n    raise ImportError\n"
+    assert check("model.py:Net", {"model.py": text + NET.removeprefix(HEAD)})["shape"] == [3, 5]
+
+
 # ---- absent devices
 
 
@@ -307,6 +362,37 @@ def test_a_device_that_is_there_stays() -> None:
         assert torch.zeros(1, device="meta").is_meta
         assert torch.zeros(1).to("cpu", torch.float64).dtype is torch.float64
     assert moves.note() is None
+
+
+LOSS = (
+    HEAD
+    + """import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("--data", required=True)
+parser.add_argument("--gamma", type=float, default=2.0)
+args = parser.parse_args()
+def focal(output, target):
+    weight = torch.ones(output.shape[1]).cuda()
+    loss = nn.functional.cross_entropy(output.cuda(), target, weight=weight, reduction="none")
+    return ((1 - torch.exp(-loss)) ** args.gamma * loss).mean()
+class Weighted(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.ones(5, device="cuda")
+    def forward(self, output, target):
+        return nn.functional.cross_entropy(output, target, weight=self.weight)
+data = torch.load(args.data)
+for epoch in range(3):
+    loss.backward()
+"""
+)
+
+
+@pytest.mark.skipif("cuda" not in devices.absent_devices(), reason="a GPU is here")
+@pytest.mark.parametrize(("name", "lines"), [("focal", "9, 10"), ("Weighted", "15")])
+def test_the_file_of_a_loss_is_read_like_that_of_a_model(check: Check, name: str, lines: str) -> None:
+    result = check("model.py:Net", {"model.py": NET, "losses.py": LOSS}, own=True, loss=f"losses.py:{name}")
+    assert f"no cuda device here: read as cpu at losses.py:{lines}" in noted(result)
 
 
 # ---- models that were saved whole, and notebooks

@@ -48,13 +48,16 @@ def test_rules_on_the_model_belong_to_every_loss() -> None:
 
 
 def test_texts_are_filled_from_the_facts_and_the_remedy_is_the_fix() -> None:
-    facts = {"call": "view", "before": (5, 7, 6), "after": (7, 5, 6)}
+    facts = {
+        "call": "view", "before": (5, 7, 6), "roles_before": ("batch", "time", "feature"), "after": (7, 5, 6),
+    }  # fmt: skip
     remedy = Remedy("x = x.transpose(0, 1)", "executed", "with it, samples stay apart")
     seen = Observation("samples-mixed", Location("net.py", 4), facts=facts, remedy=remedy)
     (finding,) = with_findings(CheckResult("net", "mse_loss"), [seen]).findings
     assert finding.message == "view puts values of one sample into the rows of others"
     assert "from (5, 7, 6) to (7, 5, 6)" in finding.why
-    assert [row.axes[0] for row in finding.rows] == [("", 5), ("", 7)]
+    assert [row.axes[0] for row in finding.rows] == [("batch", 5), ("", 7)]
+    assert [row.note for row in finding.rows] == ["what view takes", "what it gives"]
     assert (finding.fixes[0].code, finding.fixes[0].verified) == (remedy.code, "executed")
     assert "?" not in finding.message + finding.why
 

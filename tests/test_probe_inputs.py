@@ -9,6 +9,8 @@ from torch import nn
 
 from shapecheck.errors import ModelError, UserError
 from shapecheck.probe.probing import Probe, ProbeHints, probe
+from shapecheck.probe.runs import running
+from shapecheck.probe.runs.effort import effort
 from shapecheck.specs import parse_input
 
 
@@ -199,3 +201,107 @@ def test_what_the_model_prints_is_printed_at_most_once(capsys: pytest.CaptureFix
 
     _probed(Net(4, 3))
     assert capsys.readouterr().out.count("hello") == 1
+
+
+class Unpacking(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.emb, self.rnn, self.bands = nn.Embedding(40, 8), nn.GRU(8, 8, batch_first=True), nn.Linear(20, 8)
+        self.out, self.n_mels = nn.Linear(8, 4), 20
+
+    def forward(self, inputs):  # type: ignore[no-untyped-def]
+        text, lengths, mels, max_len = inputs
+        packed = nn.utils.rnn.pack_padded_sequence(
+            self.emb(text), lengths.cpu(), batch_first=True, enforce_sorted=False
+        )
+        seen = nn.utils.rnn.pad_packed_sequence(self.rnn(packed)[0], batch_first=True, total_length=max_len)[0]
+        return self.out(seen + self.bands(mels.transpose(1, 2)).mean(1, keepdim=True))
+
+
+class Numbered(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conditions, self.emb, self.out = nn.Conv1d(6, 8, 1), nn.Embedding(40, 8), nn.Conv1d(8, 4, 1)
+
+    def forward(self, forward_input):  # type: ignore[no-untyped-def]
+        features = forward_input[0]
+        forward_input = forward_input[1]
+        x = self.emb(forward_input).transpose(1, 2)
+        return self.out(x + self.conditions(features).mean(-1, keepdim=True))
+
+
+def test_a_tuple_that_is_taken_apart_is_given_as_one() -> None:
+    seen = _probed(Unpacking())
+    assert [given.name for given in seen.inputs] == ["inputs.text", "inputs.mels", "inputs.lengths"]
+    assert seen.inputs[1].shape[1] == 20
+    assert seen.axes == ("batch", "time", "class")
+
+
+def test_a_tuple_whose_entries_are_taken_by_number_is_given_as_one() -> None:
+    seen = _probed(Numbered())
+    assert [given.name for given in seen.inputs] == ["forward_input.features", "forward_input.forward_input"]
+    assert seen.axes == ("batch", "class", "time")
+
+
+def test_entries_of_a_tuple_can_be_typed() -> None:
+    seen = _probed(Numbered(), "forward_input.forward_input=N,T:int64", "forward_input.features=N,6,23")
+    assert [given.shape[1:] for given in seen.inputs if given.name.endswith("features")] == [(6, 23)]
+
+
+class NextWord(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.emb, self.head = nn.Embedding(40, 8), nn.Linear(8, 40)
+
+    def forward(self, idx: torch.Tensor, targets: torch.Tensor | None = None):  # type: ignore[no-untyped-def]
+        x = self.emb(idx)
+        if targets is None:
+            return self.head(x[:, [-1]]), None
+        logits = self.head(x)
+        return logits, F.cross_entropy(logits.view(-1, 40), targets.view(-1))
+
+
+class LossBeside(NextWord):
+    def forward(self, idx: torch.Tensor, labels: torch.Tensor | None = None):  # type: ignore[no-untyped-def]
+        logits = self.head(self.emb(idx))
+        return logits if labels is None else (F.cross_entropy(logits.flatten(0, 1), labels.flatten()), logits)
+
+
+def test_what_a_model_gives_in_training_is_seen_with_labels() -> None:
+    seen = _probed(NextWord())
+    assert seen.axes == ("batch", "time", "class")
+    assert [given.name for given in seen.inputs] == ["idx", "targets"]
+
+
+def test_labels_that_only_add_a_loss_are_left_out() -> None:
+    assert [given.name for given in _probed(LossBeside()).inputs] == ["idx"]
+
+
+class Heavy(nn.Module):
+    """So many products that a batch of the usual size is not run to its end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(nn.Conv2d(4, 4, 3, padding=1) for _ in range(3))
+        self.out = nn.Conv2d(4, 2, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for conv in self.convs:
+            x = conv(x)
+        return self.out(x)
+
+
+def test_a_try_that_is_too_much_work_is_made_with_fewer_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "MOST_WORK", 2.8e-4)
+    assert _probed(Heavy()).axes == ("batch", "class", "height", "width")
+
+
+def test_work_is_counted_and_not_measured() -> None:
+    x, weight = torch.zeros(2, 8), torch.zeros(4, 8)
+    assert effort(F.linear, (x, weight), {}, F.linear(x, weight)) == effort(
+        F.linear, (x, weight), {}, torch.zeros(2, 4)
+    )
+    larger = torch.zeros(20_000, 8)
+    assert effort(F.linear, (larger, weight), {}, F.linear(larger, weight)) > effort(
+        F.linear, (x, weight), {}, x[:, :4]
+    )

@@ -98,3 +98,18 @@ def test_a_path_into_a_bare_tensor() -> None:
 def test_nothing_to_check(output: Any, words: str) -> None:
     with pytest.raises(ModelError, match=words):
         pick(output, None)
+
+
+def test_numbered_parts_of_one_shape_are_alike() -> None:
+    assert pick((X, X + 1), None, names=("validity1", "validity2")).path == "0"
+
+
+def test_parts_of_different_names_are_not_alike() -> None:
+    with pytest.raises(ModelError):
+        pick((X, X + 1), None, names=("pos", "neg"))
+
+
+def test_where_names_leave_a_choice_the_target_decides() -> None:
+    parts = (torch.rand(5, 4, 9), torch.rand(5, 2))
+    assert pick(parts, None, fits=lambda shape: len(shape) == 3).path == "0"
+    assert pick(parts, None, fits=lambda shape: len(shape) == 2).path == "1"

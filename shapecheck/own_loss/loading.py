@@ -10,6 +10,8 @@ import torch
 
 from shapecheck import callables, measure
 from shapecheck.own_loss.calling import OwnLoss, own_loss
+from shapecheck.probe.loading.allowances import lenient
+from shapecheck.probe.loading.devices import moving_tensors
 from shapecheck.probe.places import defined_at
 from shapecheck.probe.telling import shown_value
 
@@ -24,12 +26,13 @@ class TorchLoss:
 
 
 def load_own(text: str, arguments: Mapping[str, Any]) -> OwnLoss | TorchLoss:
-    """What `losses.py:dice_loss` names, with the keywords of --loss-arg.
+    """What `losses.py:dice_loss` names, with the keywords of --loss-arg; its file is read as that of a model is.
 
     Raises UserError where there is no such file, and ModelError: SC901 (not loadable, not callable), SC902 (wrong
     arguments), SC903 (the constructor raised).
     """
-    return _resolved(callables.load(text), text, arguments)
+    with lenient(), moving_tensors(always=True):
+        return _resolved(callables.load(text), text, arguments)
 
 
 def given_own(loss: Callable[..., Any], arguments: Mapping[str, Any]) -> OwnLoss | TorchLoss:

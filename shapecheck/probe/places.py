@@ -43,12 +43,17 @@ def package(filename: str) -> str | None:
 
 def raised_at(error: BaseException) -> Location | None:
     """The innermost line of the user's code that the exception passed through."""
+    return _innermost(reversed(lines_of(error)))
+
+
+def lines_of(error: BaseException) -> list[tuple[str, int]]:
+    """File and line of every frame that the exception passed through, outermost first."""
     lines = []
     trace = error.__traceback__
     while trace is not None:
         lines.append((trace.tb_frame.f_code.co_filename, trace.tb_lineno))
         trace = trace.tb_next
-    return _innermost(reversed(lines))
+    return lines
 
 
 def calling_line() -> Location | None:

@@ -10,9 +10,11 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import nn
@@ -23,19 +25,21 @@ from shapecheck.probe.behaviour.observing import observe
 from shapecheck.probe.behaviour.watch import REMOVABLE, Watch, Watched
 from shapecheck.probe.inputs.asking import Asked, asked_for, declared, labelled, requested_proposals
 from shapecheck.probe.inputs.candidates import parameters_of
+from shapecheck.probe.inputs.labels import with_labels
 from shapecheck.probe.inputs.search import Search, find
 from shapecheck.probe.inputs.sizing import Sizes, sizes_for
 from shapecheck.probe.inputs.tries import dtype_name, first_line, shown
 from shapecheck.probe.outputs.axes import LOSSES_WITH_CLASSES, Named, evidence_of, name_axes
-from shapecheck.probe.outputs.outputs import Piece, at, pick
+from shapecheck.probe.outputs.outputs import Piece, at, pick, pieces
 from shapecheck.probe.outputs.returned import returned_names
 from shapecheck.probe.places import defined_at
+from shapecheck.probe.runs.effort import RATHER_SLOW
 from shapecheck.probe.runs.engine import Engine, ValuesNeededError, engine_for
 from shapecheck.probe.runs.feeding import Argument, Call, feed, main_index
 from shapecheck.probe.runs.leaves import Recorder, describe, leaves_of, watched
-from shapecheck.probe.runs.running import RATHER_SLOW, Runner, Trial, has_nan
+from shapecheck.probe.runs.running import Runner, Trial, has_nan
 from shapecheck.probe.runs.state import guarded, in_training, seed
-from shapecheck.probe.runs.values import has_values
+from shapecheck.probe.runs.values import has_values, is_plain
 from shapecheck.specs import InputRequest, Observation, ProbedInput, Size
 
 _MOST_TRIES_AS_TYPED = 40
@@ -94,11 +98,12 @@ class Probe:
 
 @dataclass(frozen=True)
 class _Found:
-    """A call that runs, where it came from, and what the user asked for."""
+    """A call that runs, where it came from, what the user asked for, and whether it takes train mode to give what is trained."""
 
     trial: Trial
     origin: str
     asked: Asked | None = None
+    trained: bool = False
 
     def keeps(self, call: Call) -> bool:
         return self.asked is None or self.asked.allows(call)
@@ -149,10 +154,11 @@ def _probed(
         found = (
             _requested(runner, requests, sizes) if requests else _declared(runner) or _Found(find(runner), "inferred")
         )
+        found = replace(found, trial=with_labels(runner, found.trial))
         recorder.checking, recorder.flattening = False, not requests
         runner.deadline += hints.budget_seconds / 2
-        runner.slow = found.trial.seconds > RATHER_SLOW
-        piece = _picked(model, found.trial, output_path, hints)
+        runner.slow = found.trial.work > RATHER_SLOW
+        found, piece = _trained(runner, found, _picked(runner, found.trial, output_path, hints), output_path, hints)
         scores = hints.has_classes or hints.loss in LOSSES_WITH_CLASSES
         evidence = evidence_of(model, piece.tensor, found.trial.arrivals, scores, hints.classes)
         call = labelled(found.trial.call, found.trial.arrivals)
@@ -163,18 +169,67 @@ def _probed(
         final = _final(runner, named, piece)
         seen = [watched.observation for watched in final.watched]
         if engine.has_values:
-            seen += observe(runner, named, piece.path, final.output, found.asked.call if found.asked else (), seen)
+            typed = found.asked.call if found.asked else ()
+            seen += observe(runner, named, piece.path, final.output, typed, seen, found.keeps)
     return _probe_of(model, found, named, piece, final, seen, engine)
 
 
-def _picked(model: nn.Module, trial: Trial, output_path: str | None, hints: ProbeHints) -> Piece:
+def _picked(runner: Runner, trial: Trial, output_path: str | None, hints: ProbeHints) -> Piece:
+    """What the loss is fed; of several parts the one that carries gradient, if only one does."""
+    model = runner.model
     try:
         parts = len(trial.output) if isinstance(trial.output, (tuple, list)) else 0
         names = returned_names(model.forward, parts)
-        return pick(trial.output, output_path, trial.states, trial.call, names, partial(_goes_with, hints))
+        piece = pick(trial.output, output_path, trial.states, trial.call, names, partial(_goes_with, hints))
+        if not is_plain(piece.tensor):
+            raise ModelError(
+                "the output is a sparse tensor, which no loss takes", "return output.to_dense()", code="SC908"
+            )
+        return piece
     except ModelError as error:
+        learning = _learning(runner, trial)
+        if len(learning) == 1:
+            return Piece(learning[0], at(trial.output, learning[0]))
         error.location = error.location or defined_at(model.forward)
         raise
+
+
+def _learning(runner: Runner, trial: Trial) -> list[str]:
+    """The paths of the parts that carry gradient, single numbers left out; none of a lone tensor."""
+    if len(pieces(trial.output)) < 2:
+        return []
+    try:
+        output = _with_gradient(runner, trial.call)
+    except Exception:  # as told later, by the run that is reported
+        return []
+    return [piece.path for piece in pieces(output) if piece.tensor.requires_grad and piece.tensor.dim()]
+
+
+def _trained(
+    runner: Runner, found: _Found, piece: Piece, output_path: str | None, hints: ProbeHints
+) -> tuple[_Found, Piece]:
+    """In eval mode a model may hand out predictions, whole numbers: then what it gives in train mode is looked at.
+
+    Only the modules of the user's are in that mode; torch's own layers stay as they are, so that samples stay apart.
+    """
+    if piece.tensor.is_floating_point() or piece.tensor.is_complex():
+        return found, piece
+    _set_own_training(runner.model, True)
+    trial = runner.run(found.trial.call)
+    if trial.worked:
+        with suppress(ModelError):
+            other = _picked(runner, trial, output_path, hints)
+            if other.tensor.is_floating_point():
+                return replace(found, trial=trial, trained=True), other
+    _set_own_training(runner.model, False)
+    return found, piece
+
+
+def _set_own_training(model: nn.Module, training: bool) -> None:
+    """The guard puts the flags back."""
+    for module in model.modules():
+        if not type(module).__module__.startswith("torch.nn."):
+            module.training = training
 
 
 def _goes_with(hints: ProbeHints, shape: tuple[int, ...]) -> bool:
@@ -270,24 +325,29 @@ def _also_in_training(runner: Runner, call: Call, path: str, found: list[Watched
 
 
 def _watched_run(runner: Runner, call: Call, path: str, watch: Watch) -> torch.Tensor:
+    return at(_with_gradient(runner, call, watch), path)
+
+
+def _with_gradient(runner: Runner, call: Call, watch: Watch | None = None) -> Any:
     args, kwargs = runner.engine.fed(*feed(call))
     seed()
     try:
-        with torch.enable_grad(), warnings.catch_warnings():
+        with torch.enable_grad(), warnings.catch_warnings(), watch or nullcontext():
             warnings.simplefilter("ignore")
-            with watch:
-                output = runner.engine.call(runner.model, args, kwargs)
-        return at(output, path)
+            return runner.engine.call(runner.model, args, kwargs)
     finally:
         runner.guard.restore()
 
 
-def _again(model: nn.Module, call: Call, path: str, seen: Sequence[Watched]) -> Callable[[Observation], torch.Tensor]:
+def _again(
+    model: nn.Module, call: Call, path: str, seen: Sequence[Watched], trained: bool
+) -> Callable[[Observation], torch.Tensor]:
     def rerun(observation: Observation) -> torch.Tensor:
         calls = next((watched.calls for watched in seen if watched.observation == observation), ())
         if not calls or observation.kind not in REMOVABLE:
             raise ValueError(f"{observation.kind} cannot be left out")
         with guarded(model) as guard:
+            _set_own_training(model, trained)
             runner = Runner(model, guard, Recorder(checking=False), time.monotonic())
             return _watched_run(runner, call, path, Watch(calls)).detach()
 
@@ -314,7 +374,7 @@ def _probe_of(
         observations=tuple(seen),
         requires_grad=final.requires_grad,
         notes=tuple(notes),
-        rerun=_again(model, named.call, piece.path, final.watched) if engine.has_values else None,
+        rerun=_again(model, named.call, piece.path, final.watched, found.trained) if engine.has_values else None,
         engine=engine.name,
     )
 

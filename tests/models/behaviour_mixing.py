@@ -501,3 +501,32 @@ class LargestOfSamples(nn.Module):
         x, _ = self.rnn(x)
         x = torch.max(x, 0)[0]  # <- softmax-over-samples
         return self.head(x)
+
+
+# ---------------------------------------------------------------------------- a fixed number of positions
+
+
+class PatchesOfFixedImages(nn.Module):
+    """Images a pixel larger run too; the patches stay as many."""
+
+    def __init__(self):
+        super().__init__()
+        self.patch, self.position = nn.Conv2d(3, 24, 8, stride=8), nn.Parameter(torch.randn(1, 16, 24))
+        self.body, self.head = nn.TransformerEncoderLayer(24, 4, 48, batch_first=True), nn.Linear(24, 10)
+
+    def forward(self, image):
+        x = self.patch(image)
+        x = x.reshape(image.shape[0], -1, 24) + self.position  # <- positions-mixed
+        return self.head(self.body(x).mean(1))
+
+
+class LengthOverSamples(nn.Module):
+    # loss mse_loss
+    def __init__(self):
+        super().__init__()
+        self.body, self.head = nn.Linear(6, 16), nn.Linear(16, 4)
+
+    def forward(self, x):
+        x = self.body(x)
+        length = x.norm(dim=0, keepdim=True)  # <- softmax-over-samples
+        return self.head(x / length)

@@ -620,3 +620,30 @@ class ClassToken(nn.Module):
         x = self.embed(tokens).transpose(0, 1)
         x = torch.cat([self.token.expand(-1, x.size(1), -1), x])
         return self.head(self.body(x)[0])
+
+
+class Discriminator(nn.Module):
+    """A score for each image of the size it is made for; larger images would give more."""
+
+    # loss binary_cross_entropy_with_logits
+    def __init__(self):
+        super().__init__()
+        self.example_input_array = torch.zeros(5, 3, 16, 16)
+        self.body = nn.Sequential(nn.Conv2d(3, 8, 4, 2, 1), nn.ReLU(), nn.Conv2d(8, 16, 4, 2, 1), nn.ReLU())
+        self.score = nn.Conv2d(16, 6, 4)
+
+    def forward(self, image):
+        return self.score(self.body(image)).view(-1, 6)
+
+
+class CapsulesOfFixedImages(nn.Module):
+    """Vectors of eight out of a map of one size: which eight is the model's affair."""
+
+    # loss mse_loss
+    def __init__(self):
+        super().__init__()
+        self.conv, self.weights = nn.Conv2d(1, 64, 9, stride=2), nn.Parameter(torch.randn(1, 288, 10, 4, 8))
+
+    def forward(self, image):
+        capsules = self.conv(image).view(image.size(0), -1, 8)
+        return (self.weights @ capsules[:, :, None, :, None]).squeeze(-1).sum(1).norm(dim=-1)

@@ -101,3 +101,107 @@ class OneSequence(nn.Module):
     def forward(self, sentence):
         embedded = self.embed(sentence)
         return self.head(self.rnn(embedded.view(len(sentence), 1, -1))[0].view(len(sentence), -1))
+
+
+class SquaresOnly(nn.Module):
+    """Adds the rows of an image to its columns: both sides have to be equal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 7, 3, padding=1)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.conv(image + image.transpose(2, 3))
+
+
+class FilmSegmenter(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv3d(3, 7, 3, padding=1)
+
+    def forward(self, clip: torch.Tensor) -> torch.Tensor:
+        return self.conv(clip)
+
+
+class Volumes(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv3d(3, 7, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv(x)
+
+
+class RowsOfFeatures(nn.Module):
+    """A row for each sample at the length it was written for; at others `view` cuts samples into rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.length = nn.Conv1d(4, 6, 16, stride=16), 64
+        self.example_input_array = torch.zeros(3, 4, 64)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.body(x).view(-1, 24)
+
+
+class PredictsInEval(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.rnn = nn.Embedding(40, 8), nn.LSTM(8, 8, batch_first=True)
+        self.drop, self.head = nn.Dropout(0.5), nn.Linear(8, 5)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        scores = self.head(self.drop(self.rnn(self.embed(tokens))[0]))
+        return scores if self.training else scores.argmax(-1)
+
+
+class BesideItsTarget(nn.Module):
+    """Of two outputs of one shape only the first is learnt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.student, self.teacher = nn.Linear(13, 5), nn.Linear(13, 5)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        with torch.no_grad():
+            wanted = self.teacher(x)
+        return self.student(x), wanted
+
+
+class HooksItself(nn.Module):
+    """Installs hooks in its first run, and notes that it has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 7, 1)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        if not getattr(self, "hooked", False):
+            self.conv.register_forward_hook(lambda layer, given, output: self.seen.append(output))
+            self.hooked = True
+        self.seen = []
+        self.conv(image)
+        (features,) = self.seen
+        return self.head(features)
+
+
+class ChannelsForecast(nn.Module):
+    """Steps of a fixed number, and any number of channels, each forecast from itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.head = nn.Linear(8, 4), nn.Linear(16, 12)
+        self.example_input_array = torch.zeros(5, 32, 3)
+
+    def forward(self, past_values: torch.Tensor) -> torch.Tensor:
+        patches = past_values.transpose(1, 2).unflatten(-1, (4, 8))
+        return self.head(self.embed(patches).flatten(2)).transpose(1, 2)
+
+
+class SparseScores(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(13, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(x).to_sparse()

@@ -21,9 +21,8 @@ from shapecheck.probe import places
 from shapecheck.probe.arguments.call_sites import Neighbourhood, Site, options_near, sites_of
 from shapecheck.probe.arguments.guessing import Guesser
 from shapecheck.probe.arguments.repairing import ASK, changes
-from shapecheck.probe.arguments.resolving import Record
 from shapecheck.probe.arguments.usage import Usage, owners, usages
-from shapecheck.probe.arguments.values import Surroundings, Unguessable, Value
+from shapecheck.probe.arguments.values import Record, Surroundings, Unguessable, Value
 from shapecheck.probe.runs.state import seed
 from shapecheck.probe.telling import shown_value
 from shapecheck.specs import UsedArgument
@@ -164,9 +163,10 @@ class Builder:
 
 
 def _signature_of(tried: Try) -> str:
-    """What went wrong and where."""
+    """What went wrong, where, and on which way: two layers of one model may be built by the same line."""
     error = tried.error
-    return f"{type(error).__name__} {error} {places.raised_at(error) if error else ''}"
+    lines = [place for place in places.lines_of(error) if places.distance(place[0]) == 0] if error else []
+    return f"{type(error).__name__} {error} {lines}"
 
 
 def _values(site: Site) -> Fixed:

@@ -1,6 +1,6 @@
 """Finds where the user's own code builds the model, nearest first: the same file, its folder, its repository.
 
-Nothing is run: files are read and parsed, within bounds of number, size and time.
+Nothing is run: files are read and parsed, within bounds of number and size.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import ast
 import os
 import re
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import Parameter, Signature
@@ -18,14 +17,15 @@ from typing import Any
 
 from shapecheck import source
 from shapecheck.errors import Location
+from shapecheck.probe.arguments.lookup import calls_of
 from shapecheck.probe.arguments.options import option_lines, options_in
-from shapecheck.probe.arguments.resolving import Scope, Text, Unresolved, calls_of, resolve
+from shapecheck.probe.arguments.resolving import Scope, Text, Unresolved, resolve
 from shapecheck.probe.telling import shown_path
 
 _MOST_FILES = 300
 _MOST_BYTES = 4_000_000
 _LARGEST_FILE = 400_000
-_SECONDS = 0.1  # of the processor: a busy machine finds the same
+_MOST_PARSED = 400_000  # bytes: by work, not by time, so that a busy machine finds the same
 _MOST_SITES = 6
 _MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
 _SKIPPED = ("site-packages", "node_modules", "build", "dist", "venv", "env", "__pycache__", "docs")
@@ -45,7 +45,7 @@ class Neighbourhood:
     """The user's files around those given, read once."""
 
     files: tuple[str, ...]
-    began: float = field(default_factory=time.process_time)
+    parsed: int = 0
     texts: dict[str, Text | None] = field(default_factory=dict)
     contents: dict[str, bytes] = field(default_factory=dict)
     unread: Iterator[tuple[str, bytes]] | None = None
@@ -59,8 +59,9 @@ class Neighbourhood:
 
     def text(self, path: str) -> Text | None:
         if path not in self.texts:
-            late = time.process_time() - self.began > _SECONDS and path not in self.files
+            late = self.parsed > _MOST_PARSED and path not in self.files
             tree = None if late else source.parse(path)
+            self.parsed += len(self.contents.get(path, b"")) if tree else 0
             self.texts[path] = Text(path, tree, _loaded(path), self._near) if tree else None
         return self.texts[path]
 
@@ -71,7 +72,7 @@ class Neighbourhood:
     def _contents(self) -> Iterator[tuple[str, bytes]]:
         """What was read already, then the rest, as far as it is asked for."""
         if self.unread is None:
-            self.unread = _read(self.files, self.began + _SECONDS)
+            self.unread = _read(self.files)
         yield from list(self.contents.items())
         for path, content in self.unread:
             self.contents[path] = content
@@ -82,10 +83,10 @@ def _loaded(path: str) -> ModuleType | None:
     return next((m for m in list(sys.modules.values()) if getattr(m, "__file__", None) == path), None)
 
 
-def _read(files: Sequence[str], deadline: float) -> Iterator[tuple[str, bytes]]:
+def _read(files: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     left = _MOST_BYTES
     for number, path in enumerate(_around(files)):
-        if number >= _MOST_FILES or left <= 0 or time.process_time() > deadline:
+        if number >= _MOST_FILES or left <= 0:
             return
         try:
             with open(path, "rb") as opened:

@@ -10,15 +10,19 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from inspect import BoundArguments, Parameter, Signature
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
 from shapecheck.errors import Location, ModelError, nearest
 from shapecheck.probe import places
+from shapecheck.probe.arguments.faults import is_download, is_empty, is_of_code
 from shapecheck.probe.arguments.plausible import annotation_text, not_built
 from shapecheck.probe.telling import said, shown_value
 from shapecheck.specs import UsedArgument
+
+if TYPE_CHECKING:
+    from shapecheck.probe.arguments.building import NotBuilt
 
 _LONGEST_DEFAULT = 30
 _EXPECTED = "name an nn.Module class, an instance, or a function that returns one"
@@ -82,7 +86,7 @@ def _as_given(target: _Target, signature: Signature, arguments: Mapping[str, Any
     try:
         return _given(target, arguments)
     except ModelError as error:
-        if error.code != "SC903" or not _may_be_completed(signature, arguments):
+        if error.code != "SC903" or not _may_be_completed(signature, arguments, error.__cause__):
             raise
         try:
             return _completed(target, arguments)
@@ -90,11 +94,13 @@ def _as_given(target: _Target, signature: Signature, arguments: Mapping[str, Any
             raise error  # noqa: B904 - with its own cause
 
 
-def _may_be_completed(signature: Signature, arguments: Mapping[str, Any]) -> bool:
+def _may_be_completed(signature: Signature, arguments: Mapping[str, Any], error: BaseException | None) -> bool:
     """Whether something is left open: None often says that a size has to be given after all, a mapping may be a config."""
+    if error is not None and is_of_code(error, arguments):
+        return is_download(error)
     open_ends = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
     left = [p for p in signature.parameters.values() if p.name not in arguments]
-    is_open = any(p.default is None or p.kind in open_ends for p in left)
+    is_open = any(p.default is None or is_empty(p.default) or p.kind in open_ends for p in left)
     return is_open or any(isinstance(value, Mapping) for value in arguments.values())
 
 
@@ -113,9 +119,21 @@ def _completed(target: _Target, arguments: Mapping[str, Any]) -> Constructed:
     try:
         built = Builder(wanted, lambda named: _plain_call(target.found, signature, named)).build()
     except NotBuilt as failure:
+        _raise_fault(target, failure)
         message, hint, place = not_built(failure, wanted, describe(target.name, target.signature))
         raise _wrong_arguments(message, hint, place or target.location) from None
     return Constructed(_model_in(built.made, target.name, target.location), built.used)
+
+
+def _raise_fault(target: _Target, failure: NotBuilt) -> None:
+    """Where all that was tried ended in the same way whatever the arguments, those are not to blame."""
+    errors = [tried.error for tried in failure.tries if tried.error is not None]
+    values = {path: value.value for tried in failure.tries for path, value in tried.trail.items()}
+    if errors and all(is_of_code(error, values) for error in errors):
+        hint = _called_as(target.name, {name: value.value for name, value in failure.tries[0].trail.items()})
+        place = places.raised_at(errors[0]) or target.location
+        message = f"building {target.name} raises {said(errors[0])}"
+        raise ModelError(message, hint, code="SC903", location=place) from None
 
 
 def _signature(found: Callable[..., Any]) -> Signature | None:
@@ -169,11 +187,14 @@ def _plain_call(found: Callable[..., Any], signature: Signature | None, argument
 
 
 def _raised_hint(name: str, signature: Signature | None, arguments: Mapping[str, Any]) -> str:
-    given = ", ".join(f"{key}={shown_value(value)}" for key, value in arguments.items())
-    told = f"it was called as {name}({given})"
+    told = _called_as(name, arguments)
     if signature is None or not signature.parameters:
         return told
     return f"{told}; pass other arguments with --arg name=value: its signature is {describe(name, signature)}"
+
+
+def _called_as(name: str, arguments: Mapping[str, Any]) -> str:
+    return f"it was called as {name}({', '.join(f'{key}={shown_value(value)}' for key, value in arguments.items())})"
 
 
 def _bind(signature: Signature | None, arguments: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -208,7 +229,7 @@ def _model_in(made: object, name: str, location: Location) -> nn.Module:
 
 def _begun(model: nn.Module, name: str, location: Location) -> nn.Module:
     """The model, if its class has set up what every module has."""
-    if "_parameters" in vars(model):
+    if hasattr(model, "_parameters"):
         return model
     message = f"{name} is no working module: its __init__ does not call super().__init__()"
     raise ModelError(message, "call it in the first line of __init__", code="SC903", location=location)

@@ -16,14 +16,13 @@ import torch
 from torch import nn
 
 from shapecheck.probe.arguments.annotations import NAMED, field_names, is_callable, kind_of, origin_of, signature_of
-from shapecheck.probe.arguments.lookalikes import BLOCKS, OBJECTS, callable_for, named_like, same_name
+from shapecheck.probe.arguments.lookalikes import BLOCKS, OBJECTS, PARTS, callable_for, named_like, same_name
 from shapecheck.probe.arguments.naming import by_name, role_of
 from shapecheck.probe.arguments.plain_values import Question, plain_value
-from shapecheck.probe.arguments.resolving import Record, is_config
 from shapecheck.probe.arguments.settings import Settings
 from shapecheck.probe.arguments.shrinking import small_fields
 from shapecheck.probe.arguments.usage import Usage
-from shapecheck.probe.arguments.values import Surroundings, Unguessable, Value
+from shapecheck.probe.arguments.values import Record, Surroundings, Unguessable, Value, is_config
 
 _DEEPEST = 4
 _LATE = ("heads", "patch")
@@ -118,6 +117,8 @@ class Guesser:
     def _guessed(self, parameter: Parameter, full: str) -> Any:
         usage = self._usage(parameter.name)
         kind = kind_of(parameter.annotation)
+        if kind is None and full == parameter.name and self._is_other_model(full, usage):
+            raise Unguessable(full)
         if self._is_object(parameter):
             return self._object(parameter, full)
         if isinstance(kind, type) and issubclass(kind, nn.Module):
@@ -125,6 +126,11 @@ class Guesser:
         plain = self.plain(parameter.name, full, kind, usage)
         self.trail[full] = Value(plain, "guessed")
         return plain
+
+    def _is_other_model(self, name: str, usage: Usage) -> bool:
+        """A model that is made elsewhere: not one named by a string or counted, and none of a class of this module."""
+        told = usage.is_number or usage.is_counted or usage.compared or usage.keys_of
+        return bool(PARTS.match(name)) and not told and self._like(name) is None
 
     # --------------------------------------------------------------------------------------- objects
 
@@ -194,7 +200,7 @@ class Guesser:
         prefix = full + "."
         given = {name.removeprefix(prefix): value for name, value in self.fixed.items() if name.startswith(prefix)}
         read = {part for usage in self.around.usages.values() for part in (*usage.fields, *usage.items)}
-        self.trail |= {prefix + n: value for n, value in given.items() if n in read or value.origin == "flag"}
+        self.trail |= {prefix + n: value for n, value in given.items() if n in read or value.origin != "call"}
         settings = Settings({name: value.value for name, value in given.items() if "." not in name}, lambda name: None)
         settings.answer = lambda name: self._answer(name, prefix)
         for name in [name for name in settings if isinstance(settings[name], (Record, Mapping))]:
@@ -236,8 +242,9 @@ class Guesser:
 
     def plain(self, name: str, full: str, kind: Any, usage: Usage) -> Any:
         """A number, string, flag or list of them, or a class where one is called. Raises Unguessable."""
-        if is_callable(kind) or (kind is None and (usage.is_called or (BLOCKS.match(name) and not usage.is_counted))):
-            wants_class = usage.is_called or origin_of(kind) is type or nn.Module in get_args(kind)
+        called = usage.is_called and not hasattr(torch.Tensor, name)  # `x.size()` is no call of an argument `size`
+        if is_callable(kind) or (kind is None and (called or (BLOCKS.match(name) and not usage.is_counted))):
+            wants_class = called or origin_of(kind) is type or nn.Module in get_args(kind)
             made = callable_for(name, self.around.namespace, wants_class)
             if made is None:
                 raise Unguessable(full)

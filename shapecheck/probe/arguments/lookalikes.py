@@ -14,6 +14,9 @@ OBJECTS = re.compile(
     r"^(.*_)?(config|configs|cfg|conf|args|arg|opt|opts|option|options|hparams|hps|params|settings|hyperparams|hp|flags)$"
 )
 BLOCKS = re.compile(r"^(block|blk)(_?(cls|class|type|fn|layer))?$")
+PARTS = re.compile(
+    r"^(?!(d|n|dim|num|nb|train|freeze|pretrained|use|has|is|with)_)(\w+_)?(model|net|network|backbone|encoder|decoder|generator|discriminator|critic|trunk|extractor)$"
+)
 _SHORTEST = 4
 _NORMS = {"1": nn.BatchNorm1d, "2": nn.BatchNorm2d, "3": nn.BatchNorm3d}
 _LAYERS = (("conv", nn.Conv2d), ("pool", nn.AvgPool2d), ("drop", nn.Dropout))

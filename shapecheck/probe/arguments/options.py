@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -26,7 +27,27 @@ def is_parsing(call: ast.Call) -> bool:
 def options_in(tree: ast.Module) -> Mapping[str, Any]:
     """Destination -> default, of every option whose value is known without a command line."""
     found = (_option(node) for node in ast.walk(tree) if isinstance(node, ast.Call) and _adds_option(node))
-    return {name: value for name, value in found if name and value is not None}
+    values = {name: value for name, value in found if name and value is not None}
+    return {**values, **dict(_taken_apart(tree, values))}
+
+
+def _taken_apart(tree: ast.Module, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What the script makes of an option such as "3,4,5" where it says `args.sizes.split(",")`."""
+    for node in ast.walk(tree):
+        called = node.func if isinstance(node, ast.Call) else None
+        if isinstance(node, ast.Call) and isinstance(called, ast.Attribute) and called.attr == "split":
+            name = called.value.attr if isinstance(called.value, ast.Attribute) else ""
+            separator = _literal(node.args[0]) if node.args else None
+            if isinstance(values.get(name), str):
+                parts = [part.strip() for part in values[name].split(separator) if part.strip()]
+                yield name, [_plain(part) for part in parts]
+
+
+def _plain(text: str) -> int | float | str:
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
 
 
 @lru_cache(maxsize=64)

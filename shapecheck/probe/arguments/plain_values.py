@@ -19,6 +19,9 @@ from shapecheck.probe.arguments.usage import Usage
 from shapecheck.probe.arguments.values import Surroundings, Unguessable
 
 _FEW = 4
+_NUMBERS = (
+    "in_features", "out_features", "num_embeddings", "embedding_dim", "in_channels", "out_channels", "input_size", "hidden_size",
+)  # fmt: skip
 _MAYBE_TOKENS = ("features", "classes", "width", "channels", "latent")
 _MAYBE_WORDS = ("names", "width", "cell", "activation", "norm")
 
@@ -50,8 +53,9 @@ def plain_value(asked: Question) -> Any:
 def _takes_several(asked: Question) -> bool:
     if asked.kind is not None:
         return is_sequence(asked.kind)
-    usage = asked.usage
-    return usage.is_sequence or (is_plural(asked.name) and not usage.is_counted and not usage.is_number)
+    usage, anywhere = asked.usage, asked.around.usage(asked.name)
+    is_one = usage.is_counted or usage.is_number or any(name in _NUMBERS for name in _places(anywhere))
+    return usage.is_sequence or (is_plural(asked.name) and not is_one)
 
 
 def _one_of(value: Any, asked: Question) -> Any:
@@ -120,15 +124,17 @@ def _keys(asked: Question) -> Iterator[str]:
 
 def _of_layer(usage: Usage) -> Named | None:
     """What the layer of torch that the argument goes to calls it."""
+    return next(filter(None, map(by_name, _places(usage))), None)
+
+
+def _places(usage: Usage) -> Iterator[str]:
+    """The parameters of torch's layers that it is passed for."""
     for layer, place in usage.layers:
         kind = getattr(nn, layer, None)
-        if not isinstance(kind, type):
-            continue
-        names = list(inspect.signature(kind).parameters)
-        name = place if isinstance(place, str) else names[place] if place < len(names) else ""
-        if name and (named := by_name(name)):
-            return named
-    return None
+        if isinstance(kind, type):
+            names = list(inspect.signature(kind).parameters)
+            name = place if isinstance(place, str) else names[place] if place < len(names) else ""
+            yield from filter(None, [name])
 
 
 def _of_embedding(usage: Usage, named: Named | None) -> Named | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from shapecheck.errors import Location
 from shapecheck.probe import places
+from shapecheck.probe.arguments.lookalikes import PARTS
 from shapecheck.probe.telling import said, shown_value
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _yaml(value: Any) -> str:
 
 def _is_plain(parameter: Parameter) -> bool:
     text = annotation_text(parameter).lower()
-    return not text or any(
+    return (not text and not PARTS.match(parameter.name)) or any(
         word in text for word in ("int", "float", "bool", "str", "list", "tuple", "sequence", "any", "dict")
     )
 

@@ -14,11 +14,13 @@ from typing import Any
 
 from torch import nn
 
+from shapecheck import source
 from shapecheck.errors import nearest
+from shapecheck.probe import places
+from shapecheck.probe.arguments.faults import is_download, is_empty, is_of_code, without_weights
 from shapecheck.probe.arguments.naming import role_of, several
-from shapecheck.probe.arguments.resolving import Record
-from shapecheck.probe.arguments.usage import NOTHING, Usage
-from shapecheck.probe.arguments.values import Value
+from shapecheck.probe.arguments.usage import NOTHING, Usage, usages
+from shapecheck.probe.arguments.values import Record, Value
 
 Change = Mapping[str, Any]
 ASK: Any = object()  # for the value of an argument that was not among the guessed ones: it is still to be guessed
@@ -42,17 +44,23 @@ _TOO_SMALL = (
 
 
 def changes(
-    error: BaseException, trail: Mapping[str, Value], usages: Mapping[str, Usage], signature: Signature
+    error: BaseException, trail: Mapping[str, Value], known: Mapping[str, Usage], signature: Signature
 ) -> Iterator[Change]:
     """Dotted names with values to try next, most likely first."""
+    if is_of_code(error, {path: value.value for path, value in trail.items()}):
+        if is_download(error):
+            yield without_weights(signature, {path: value.value for path, value in trail.items()})
+        return
     lines = _frames(error)
     blamed = _blamed(lines, str(error), trail)
     yield from _left_open(error, lines, trail, signature)
-    if any(p.kind is Parameter.VAR_KEYWORD for p in signature.parameters.values()):
-        yield from _missing_names(error)
-    yield from _words(error, lines, blamed, trail, usages)
+    yield from _missing_fields(error, lines, (*signature.parameters, *trail))
+    names = _missing_names(error)
+    if names and any(p.kind is Parameter.VAR_KEYWORD for p in signature.parameters.values()):
+        yield dict.fromkeys(names, ASK)
+    yield from _words(error, lines, blamed, trail, known)
     text = f"{type(error).__name__}: {error}"
-    for path in blamed:
+    for path in sorted(blamed, key=lambda each: not _is_named_kind(trail[each].value, text)):
         yield from ({path: value} for value in _others(path, trail[path].value, error, text))
 
 
@@ -79,6 +87,16 @@ def _blamed(lines: Sequence[tuple[str, FrameType]], message: str, trail: Mapping
     return sorted(guessed, key=rank)
 
 
+def _is_named_kind(value: Any, text: str) -> bool:
+    """A list where `'list' and 'int'` or `but got list` is the trouble."""
+    kind = type(value).__name__
+    return isinstance(value, (list, tuple)) and bool(re.search(rf"'{kind}'|got {kind}", text))
+
+
+def _stands_in(name: str, lines: Sequence[tuple[str, FrameType]]) -> bool:
+    return any(re.search(rf"\b{name}\b", line) for line, _ in lines)
+
+
 def _left_open(
     error: BaseException, lines: Sequence[tuple[str, FrameType]], trail: Mapping[str, Value], signature: Signature
 ) -> Iterator[Change]:
@@ -89,20 +107,33 @@ def _left_open(
     if len(named) > 1 and not re.search(r"\bor\b", str(error)):
         yield dict.fromkeys(named, ASK)
     yield from ({name: ASK} for name in named)
+    yield from (
+        {p.name: Record({})} for p in signature.parameters.values() if is_empty(p.default) and _stands_in(p.name, lines)
+    )
     held = lines[0][1].f_locals if lines else {}
     inner = [name for name, value in held.items() if value is None and re.search(rf"\b{name}\b", str(error))]
     prefixes = dict.fromkeys(path.rpartition(".")[0] for path in trail if "." in path)
     yield from ({f"{prefix}.{name}": ASK} for prefix in prefixes for name in inner if f"{prefix}.{name}" not in trail)
 
 
-def _missing_names(error: BaseException) -> Iterator[Change]:
-    """What a base class asks for behind `**kwargs`, and the key that was looked up there."""
+def _missing_names(error: BaseException) -> list[str]:
+    """What a base class or a part asks for behind `**kwargs`, and the key that was looked up there."""
     missing = re.search(r"missing \d+ required (?:positional|keyword-only) arguments?: (.+)", str(error))
     names = re.findall(r"'(\w+)'", missing.group(1)) if missing else []
     if isinstance(error, KeyError) and error.args and isinstance(error.args[0], str):
         names.append(error.args[0])
-    if names:
-        yield dict.fromkeys(names, ASK)
+    return names
+
+
+def _missing_fields(
+    error: BaseException, lines: Sequence[tuple[str, FrameType]], paths: Sequence[str]
+) -> Iterator[Change]:
+    """The same of an object of options that a line takes apart: `Encoder(**config.encoder)`."""
+    objects = dict.fromkeys(path.rpartition(".")[0] or path for path in paths)
+    apart = {name for line, _ in lines for name in re.findall(r"\*\*[\w.]*?(\w+)\b(?!\.)", line)}
+    names = _missing_names(error)
+    taken_apart = (path for path in objects if names and path.rpartition(".")[2] in apart)
+    yield from ({f"{path}.{name}": ASK for name in names} for path in taken_apart)
 
 
 def _words(
@@ -110,23 +141,39 @@ def _words(
     lines: Sequence[tuple[str, FrameType]],
     blamed: Sequence[str],
     trail: Mapping[str, Value],
-    usages: Mapping[str, Usage],
+    known: Mapping[str, Usage],
 ) -> Iterator[Change]:
     """Strings that the code knows, for strings that it does not: keys of a table, attributes of a module, quoted words."""
     if isinstance(error, AttributeError) and isinstance(getattr(error, "obj", None), (ModuleType, type)):
-        known = nearest(str(error.name), dir(error.obj))
-        yield from ({path: known} for path in blamed if known and trail[path].value == error.name)
+        meant = nearest(str(error.name), dir(error.obj))
+        yield from ({path: meant} for path in blamed if meant and trail[path].value == error.name)
     if isinstance(error, KeyError):
         keys = _keys(lines)
         hit = [path for path in blamed if error.args and trail[path].value == error.args[0]]
         yield from ({path: key} for path in (hit or blamed[:2]) for key in keys[:4] if _alike(key, trail[path].value))
+    yield from _compared_words(lines, blamed, trail)
     for path in blamed:
         if isinstance(trail[path].value, str):
             known_words = [
-                *usages.get(path.rpartition(".")[2], NOTHING).compared,
+                *known.get(path.rpartition(".")[2], NOTHING).compared,
                 *re.findall(r"['\"`]([\w.-]+)['\"`]", str(error)),
             ]
             yield from ({path: word} for word in known_words if word != trail[path].value)
+
+
+def _compared_words(
+    lines: Sequence[tuple[str, FrameType]], blamed: Sequence[str], trail: Mapping[str, Value]
+) -> Iterator[Change]:
+    """`if init == "xavier"` of the function that raised, for the argument that arrived there as `init`."""
+    frame = next((frame for _, frame in lines if places.distance(frame.f_code.co_filename) == 0), None)
+    tree = source.parse(frame.f_code.co_filename) if frame else None
+    function = source.function_at(tree, frame.f_lineno) if frame and tree else None
+    if frame is None or function is None:
+        return
+    for name, usage in usages([function]).items():
+        same = [path for path in blamed if name in frame.f_locals and trail[path].value is frame.f_locals[name]]
+        called = [path for path in same if path.rpartition(".")[2] == name] or same
+        yield from ({path: word} for path in called for word in usage.compared)
 
 
 def _alike(key: Any, value: Any) -> bool:
@@ -179,7 +226,8 @@ def _integers(name: str, value: int, error: BaseException, text: str) -> Iterato
     if re.search(_TOO_SMALL, text, re.IGNORECASE) and role_of(name) in _SIZES:
         yield from (size for size in _SIZES[role_of(name)] if size > value)
     if isinstance(error, AssertionError) or re.search(_INDIVISIBLE, text, re.IGNORECASE):
-        yield from (number for number in (*_SIZES.get(role_of(name), ()), *_NUMBERS) if number != value)
+        least = 2 if role_of(name) == "classes" else 1  # the loss of a single class is always 0
+        yield from (n for n in (*_SIZES.get(role_of(name), ()), *_NUMBERS) if n != value and n >= least)
     if isinstance(error, TypeError) and re.search(r"\b(str|string)\b|endswith|startswith|join", text):
         yield "relu"
     if isinstance(error, TypeError):

@@ -9,23 +9,33 @@ from __future__ import annotations
 import ast
 import builtins
 import dataclasses
-import operator
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import lru_cache
-from types import FunctionType, ModuleType, SimpleNamespace
+from types import FunctionType, ModuleType
 from typing import Any
 
 import torch
 from torch import nn
 
 from shapecheck import source
+from shapecheck.probe.arguments.lookup import (
+    Function,
+    assigned_to,
+    attribute_of_self,
+    calls_of,
+    default_of,
+    is_name,
+    parameters_of,
+    passed_to,
+    returned_by,
+)
+from shapecheck.probe.arguments.operators import MOST_ITEMS, computed
 from shapecheck.probe.arguments.options import is_parsing, options_in
+from shapecheck.probe.arguments.values import Record, is_config
 
 _DEEPEST = 12
-_MOST_ITEMS = 100_000
 _PLAIN_CALLS = (
     "len", "int", "float", "str", "bool", "max", "min", "sum", "abs", "round", "range", "list", "tuple", "sorted", "set", "dict",
 )  # fmt: skip
@@ -34,23 +44,11 @@ _RECORDS = (
     "dict", "create",
 )  # fmt: skip
 _KEEPING = ("to", "cuda", "cpu", "eval", "train", "float", "double", "copy")
-_OPERATORS: Mapping[type[ast.AST], Callable[..., Any]] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod, ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Not: operator.not_,
-    ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Gt: operator.gt, ast.Lt: operator.lt,
-    ast.Is: operator.is_, ast.IsNot: operator.is_not,
-}  # fmt: skip
+_PLAIN = (bool, int, float, str, list, tuple, set, dict, range, torch.dtype, torch.device)
 
 
 class Unresolved(Exception):
     """The value is only known when the script runs."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """The fields of an object that the text describes: parsed options, a namespace, a config class that is not imported."""
-
-    fields: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ class Scope:
     """A place in a file: the functions around it, innermost first, and how deep the search is."""
 
     text: Text
-    around: tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...] = ()
+    around: tuple[Function, ...] = ()
     depth: int = 0
 
     def deeper(self) -> Scope:
@@ -100,10 +98,10 @@ def resolve(node: ast.expr, scope: Scope) -> Any:
 def _name(node: ast.Name, scope: Scope) -> Any:
     for index, function in enumerate(scope.around):
         inside = dataclasses.replace(scope, around=scope.around[index:])
-        bound = _assigned(function.body, node.id, node.lineno)
+        bound = assigned_to(function.body, node.id, node.lineno)
         if bound is not None:
             return resolve(bound, inside)
-        if node.id in _parameters(function):
+        if node.id in parameters_of(function):
             return _parameter(function, node.id, inside)
     return _of_module(node.id, scope.text, scope.depth)
 
@@ -113,7 +111,7 @@ def _of_module(name: str, text: Text, depth: int) -> Any:
     if name in values:
         return _usable(values[name])
     scope = Scope(text, depth=depth + 1)
-    bound = _assigned(text.tree.body, name, sys.maxsize)
+    bound = assigned_to(text.tree.body, name, sys.maxsize)
     if bound is not None:
         return resolve(bound, scope)
     for statement in source.statements(text.tree.body):
@@ -129,28 +127,7 @@ def _of_module(name: str, text: Text, depth: int) -> Any:
 
 
 def _usable(value: Any) -> Any:
-    if value is None or isinstance(
-        value,
-        (
-            bool,
-            int,
-            float,
-            str,
-            list,
-            tuple,
-            set,
-            dict,
-            range,
-            type,
-            FunctionType,
-            ModuleType,
-            Enum,
-            nn.Module,
-            SimpleNamespace,
-        ),
-    ):
-        return value
-    if isinstance(value, (torch.dtype, torch.device)) or dataclasses.is_dataclass(value) or hasattr(value, "__dict__"):
+    if value is None or isinstance(value, _PLAIN) or dataclasses.is_dataclass(value) or hasattr(value, "__dict__"):
         return value
     raise Unresolved
 
@@ -172,100 +149,22 @@ def _imported(statement: ast.Import | ast.ImportFrom, name: str, text: Text, dep
     return _of_module(name, near, depth + 1)
 
 
-def _assigned(body: list[ast.stmt], name: str, before: int) -> ast.expr | None:
-    """The last simple assignment of the name above a line."""
-    found = None
-    for statement in source.statements(body):
-        if statement.lineno >= before:
-            continue
-        if isinstance(statement, ast.AnnAssign) and statement.value and _is_name(statement.target, name):
-            found = statement.value
-        elif isinstance(statement, ast.Assign):
-            for target in statement.targets:
-                found = _part(target, statement.value, name) or found
-    return found
-
-
-def _part(target: ast.expr, value: ast.expr, name: str) -> ast.expr | None:
-    """What a target of an assignment gives the name: `a, b = 1, 2`."""
-    if _is_name(target, name):
-        return value
-    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
-        return next((v for t, v in zip(target.elts, value.elts, strict=True) if _is_name(t, name)), None)
-    if isinstance(target, ast.Tuple) and target.elts and _is_name(target.elts[0], name) and isinstance(value, ast.Call):
-        return value if is_parsing(value) else None
-    return None
-
-
-def _is_name(node: ast.expr, name: str) -> bool:
-    return isinstance(node, ast.Name) and node.id == name
-
-
-def _parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
-    taken = function.args
-    return [each.arg for each in (*taken.posonlyargs, *taken.args, *taken.kwonlyargs)]
-
-
-def _parameter(function: ast.FunctionDef | ast.AsyncFunctionDef, name: str, scope: Scope) -> Any:
+def _parameter(function: Function, name: str, scope: Scope) -> Any:
     """What the callers in this file pass for it, or else its default."""
     outside = dataclasses.replace(scope, around=scope.around[1:])
     for call, around in calls_of(scope.text.tree, function.name):
-        passed = _passed(call, _parameters(function), name)
+        passed = passed_to(call, parameters_of(function), name)
         if passed is not None and call.lineno not in range(function.lineno, (function.end_lineno or 0) + 1):
             return resolve(passed, dataclasses.replace(outside, around=around))
-    positional = [*function.args.posonlyargs, *function.args.args]
-    defaults = dict(zip([each.arg for each in reversed(positional)], reversed(function.args.defaults), strict=False))
-    keyword = zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
-    defaults |= {each.arg: default for each, default in keyword if default is not None}
-    if name not in defaults:
-        raise Unresolved
-    return resolve(defaults[name], outside)
-
-
-def _passed(call: ast.Call, names: list[str], name: str) -> ast.expr | None:
-    if any(isinstance(argument, ast.Starred) for argument in call.args):
-        return None
-    given = dict(zip(names, call.args, strict=False))
-    given |= {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
-    return given.get(name)
-
-
-Call = tuple[ast.Call, tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]]
-
-
-def calls_of(tree: ast.AST, name: str) -> list[Call]:
-    """Calls of `name(...)` or `x.name(...)`, each with the functions around it, innermost first."""
-    return _calls(tree).get(name, [])
-
-
-@lru_cache(maxsize=64)
-def _calls(tree: ast.AST) -> Mapping[str, list[Call]]:
-    found: dict[str, list[Call]] = {}
-    for node, around in _walk(tree, ()):
-        if isinstance(node, ast.Call):
-            called = node.func
-            name = (
-                called.id if isinstance(called, ast.Name) else called.attr if isinstance(called, ast.Attribute) else ""
-            )
-            found.setdefault(name, []).append((node, around))
-    return found
-
-
-def _walk(
-    tree: ast.AST, around: tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]
-) -> Iterator[tuple[ast.AST, tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]]]:
-    for child in ast.iter_child_nodes(tree):
-        yield child, around
-        inside = (child, *around) if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)) else around
-        yield from _walk(child, inside)
+    return resolve(_there(default_of(function, name)), outside)
 
 
 # ------------------------------------------------------------------------------------------- expressions
 
 
 def _attribute(node: ast.Attribute, scope: Scope) -> Any:
-    if _is_name(node.value, "self"):
-        return resolve(_own_attribute(node.attr, scope), scope)
+    if is_name(node.value, "self"):
+        return resolve(_there(attribute_of_self(scope.text.tree, node.attr, scope.around)), scope)
     base = resolve(node.value, scope)
     if isinstance(base, Record):
         if node.attr not in base.fields:
@@ -274,17 +173,6 @@ def _attribute(node: ast.Attribute, scope: Scope) -> Any:
     if isinstance(base, dict) and node.attr in base:
         return base[node.attr]
     return getattr(base, node.attr)
-
-
-def _own_attribute(name: str, scope: Scope) -> ast.expr:
-    """What the class around the place gives `self.name`."""
-    for owner in ast.walk(scope.text.tree):
-        if isinstance(owner, ast.ClassDef) and scope.around and scope.around[-1] in owner.body:
-            for statement in ast.walk(owner):
-                target = statement.targets[0] if isinstance(statement, ast.Assign) else None
-                if isinstance(statement, ast.Assign) and isinstance(target, ast.Attribute) and target.attr == name:
-                    return statement.value
-    raise Unresolved
 
 
 def _subscript(node: ast.Subscript, scope: Scope) -> Any:
@@ -297,23 +185,10 @@ def _subscript(node: ast.Subscript, scope: Scope) -> Any:
     return base[resolve(node.slice, scope)]
 
 
-def _operation(node: ast.BinOp, scope: Scope) -> Any:
-    left, right = resolve(node.left, scope), resolve(node.right, scope)
-    if isinstance(node.op, ast.Pow):
-        if isinstance(left, (int, float)) and isinstance(right, (int, float)) and abs(left) < 1000 and abs(right) < 64:
-            return left**right
-        raise Unresolved
-    if isinstance(node.op, ast.Mult) and not (isinstance(left, (int, float)) and isinstance(right, (int, float))):
-        sizes = [value if isinstance(value, int) else len(value) for value in (left, right)]
-        if sizes[0] * sizes[1] > _MOST_ITEMS:
-            raise Unresolved
-    return _OPERATORS[type(node.op)](left, right)
-
-
 def _comparison(node: ast.Compare, scope: Scope) -> Any:
     if len(node.ops) != 1:
         raise Unresolved
-    return _OPERATORS[type(node.ops[0])](resolve(node.left, scope), resolve(node.comparators[0], scope))
+    return computed(node.ops[0], resolve(node.left, scope), resolve(node.comparators[0], scope))
 
 
 def _choice(node: ast.IfExp, scope: Scope) -> Any:
@@ -402,7 +277,7 @@ def _record(args: list[Any], kwargs: Mapping[str, Any], as_dict: bool) -> Any:
 
 def _made(called: Any, args: list[Any], kwargs: Mapping[str, Any], scope: Scope, name: str) -> Any:
     if name in _PLAIN_CALLS and called is getattr(builtins, name):
-        if name == "range" and any(abs(value) > _MOST_ITEMS for value in args):
+        if name == "range" and any(abs(value) > MOST_ITEMS for value in args):
             raise Unresolved
         made = called(*args, **kwargs)
         return list(made) if name == "range" else made
@@ -419,18 +294,14 @@ def _made(called: Any, args: list[Any], kwargs: Mapping[str, Any], scope: Scope,
 
 def _returned(name: str, scope: Scope) -> Any:
     """What a function of this file returns, where it has one `return`."""
-    for node in ast.walk(scope.text.tree):
-        if isinstance(node, ast.FunctionDef) and node.name == name:
-            returns = [part for part in ast.walk(node) if isinstance(part, ast.Return) and part.value is not None]
-            if len(returns) == 1 and returns[0].value is not None:
-                return resolve(returns[0].value, dataclasses.replace(scope, around=(node,)))
-    raise Unresolved
+    function, value = returned_by(scope.text.tree, name) or (None, None)
+    return resolve(_there(value), dataclasses.replace(scope, around=(function,) if function else ()))
 
 
-def is_config(kind: type) -> bool:
-    """Whether building one is only a matter of storing values."""
-    names = ("config", "args", "arguments", "hparams", "options", "settings", "params", "hyperparameters", "dimensions")
-    return dataclasses.is_dataclass(kind) or kind.__name__.lower().endswith(names)
+def _there(node: ast.expr | None) -> ast.expr:
+    if node is None:
+        raise Unresolved
+    return node
 
 
 def _class_fields(node: ast.ClassDef, scope: Scope) -> Mapping[str, Any]:
@@ -454,8 +325,8 @@ _SOLVERS: Mapping[type[ast.AST], Callable[[Any, Scope], Any]] = {
     ast.Name: _name,
     ast.Attribute: _attribute,
     ast.Subscript: _subscript,
-    ast.BinOp: _operation,
-    ast.UnaryOp: lambda node, scope: _OPERATORS[type(node.op)](resolve(node.operand, scope)),
+    ast.BinOp: lambda node, scope: computed(node.op, resolve(node.left, scope), resolve(node.right, scope)),
+    ast.UnaryOp: lambda node, scope: computed(node.op, resolve(node.operand, scope)),
     ast.Compare: _comparison,
     ast.IfExp: _choice,
     ast.BoolOp: _either,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +29,13 @@ class Value:
 
 
 @dataclass(frozen=True)
+class Record:
+    """The fields of an object that the text describes: parsed options, a namespace, a config class that is not imported."""
+
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Surroundings:
     """What is known around the model.
 
@@ -45,3 +53,9 @@ class Surroundings:
         """How the class `owner` uses the name, if that tells anything; else how anything in the file does."""
         own = self.usages_in(owner).get(name, NOTHING) if owner else NOTHING
         return own if own.is_telling else self.usages.get(name, NOTHING)
+
+
+def is_config(kind: type) -> bool:
+    """Whether building one is only a matter of storing values."""
+    names = ("config", "args", "arguments", "hparams", "options", "settings", "params", "hyperparameters", "dimensions")
+    return dataclasses.is_dataclass(kind) or kind.__name__.lower().endswith(names)

@@ -69,7 +69,7 @@ def _lost(case: Case, group: Free, shape: Shape, wanted: Shape) -> list[Observat
     traced(case.runner, case.call, case.path, more)
     one = _output_of_one(case, group, {})[1]
     pairs = list(aligned(more.steps, one))
-    facts: dict[str, Any] = {"output_one": shape, "output_more": tuple(case.output.shape)}
+    facts: dict[str, Any] = {"output_one": shape, "output_more": tuple(case.output.shape), "of": " of one sample"}
     changes: dict[object, Change] = {}
     named: list[tuple[Step, tuple[int, ...]]] = []
     for usual, alone in pairs:
@@ -103,7 +103,9 @@ def _mended(named: list[tuple[Step, tuple[int, ...]]], facts: dict[str, Any], wa
     for step, dims in named:
         with_it = "with it" if len(named) == 1 else f"with all {len(named)} such lines changed"
         proof = f"{with_it}, a batch of one gives {wanted}"
-        remedy = Remedy(squeezed(step, tuple(axis - len(step.before) for axis in dims)), "executed", proof)
+        remedy = Remedy(
+            squeezed(step, tuple(axis - len(step.before) if axis else 0 for axis in dims)), "executed", proof
+        )
         call = {"call": step.name, "before": step.before, "after": step.after}
         found.setdefault(
             step.location, Observation("batch-axis-lost", step.location, facts=facts | call, remedy=remedy)

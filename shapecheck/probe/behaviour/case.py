@@ -10,9 +10,10 @@ import torch
 
 from shapecheck.probe.behaviour.tracing import RESHAPES, Change, Step, Trace, traced
 from shapecheck.probe.outputs.axes import Named
-from shapecheck.probe.outputs.varying import Free, is_plain
+from shapecheck.probe.outputs.varying import Free
 from shapecheck.probe.runs.feeding import Call, Position, main_index, perturbed, positions, size_at
 from shapecheck.probe.runs.running import Fed, Runner
+from shapecheck.probe.runs.values import is_plain
 
 SURVEYED = RESHAPES | {"softmax", "log_softmax"}
 
@@ -30,13 +31,17 @@ class Survey:
 
 @dataclass(frozen=True)
 class Case:
-    """`output` is what the call gave at `path`; `typed` is the call with the labels that the user gave its axes."""
+    """`output` is what the call gave at `path`; `typed` is the call with the labels that the user gave its axes.
+
+    `keeps` says of a call whether its sizes are still those the user chose.
+    """
 
     runner: Runner
     named: Named
     path: str
     output: torch.Tensor
     typed: Call = ()
+    keeps: Callable[[Call], bool] = lambda call: True
 
     @property
     def call(self) -> Call:

@@ -79,7 +79,12 @@ def _at(case: Case, survey: Survey, call: Call, step: Step) -> Step | None:
 
 def _observed(case: Case, step: Step, dim: int, moving: list[int]) -> Observation:
     """Of several axes of positions, as in an image, the softmax would have to run over all at once: no change of `dim`."""
-    facts = {"call": step.name, "shape": step.before, "dim": dim}
+    facts = {
+        "call": step.name,
+        "shape": step.before,
+        "dim": dim,
+        "constant": "zeros" if step.name == "log_softmax" else "ones",
+    }
     remedy = _remedy(case, step, moving[0]) if len(moving) == 1 else None
     return Observation("softmax-of-one", step.location, facts=facts, remedy=remedy)
 

@@ -6,7 +6,7 @@ answer leaves it open, and none once the time is up.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -34,13 +34,14 @@ def observe(
     output: torch.Tensor,
     typed: Call = (),
     watched: Sequence[Observation] = (),
+    keeps: Callable[[Call], bool] = lambda call: True,
 ) -> tuple[Observation, ...]:
     """`output` is what `named.call` gave at `path`; `typed` is the call as the user labelled it with --input, if so.
 
-    `watched` is what the output is known to be already: a softmax may run over the wrong axis. Raises nothing for what the
-    model does.
+    `watched` is what the output is known to be already: a softmax may run over the wrong axis. `keeps` says of a call whether
+    its sizes are still those the user chose. Raises nothing for what the model does.
     """
-    case = Case(runner, named, path, output, typed)
+    case = Case(runner, named, path, output, typed, keeps)
     group = case.batch
     survey = surveyed(case, case.call, None if group is None else perturbed(case.call, group.where, 0))
     if survey is None:

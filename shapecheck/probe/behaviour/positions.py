@@ -13,12 +13,13 @@ import torch
 
 from shapecheck.errors import Location
 from shapecheck.probe.behaviour.case import SURVEYED, Case, Survey, difference, surveyed
-from shapecheck.probe.behaviour.reshapes import Repair, mixing, repairs, suspicious
+from shapecheck.probe.behaviour.naming import shapes_around
+from shapecheck.probe.behaviour.reshapes import Repair, mixing, moved, repairs, suspicious
 from shapecheck.probe.behaviour.rewriting import reshaped
 from shapecheck.probe.behaviour.samples import replaced
 from shapecheck.probe.behaviour.tracing import Shape, Step, Trace, aligned, traced
 from shapecheck.probe.inputs.sizing import next_prime
-from shapecheck.probe.outputs.varying import Free
+from shapecheck.probe.outputs.varying import Free, Rows
 from shapecheck.probe.runs.feeding import GROWING, Call, perturbed, positions, resize, size_at
 from shapecheck.specs import Observation, Remedy
 
@@ -27,7 +28,10 @@ _MOST_REPAIRS_RUN = 6
 
 @dataclass
 class Suspect:
-    """One reshape, in the first run and in others at other sizes; `moving` are its axes that follow an input's."""
+    """One reshape, in the first run and in others at other sizes; `moving` are its axes that follow an input's.
+
+    A size that the user typed is the one the model is written for: what a reshape does at another one proves nothing.
+    """
 
     runs: list[tuple[Survey, Step]]
     moving: set[int] = field(default_factory=set)
@@ -37,12 +41,19 @@ class Suspect:
         return self.runs[0][1]
 
     def certain(self, fixed: bool) -> tuple[Survey, Step] | None:
-        """The run by whose sizes axes certainly mix, one of which stands for positions."""
+        """The run by whose sizes axes certainly mix, one of which stands for positions.
+
+        With `fixed` none can be seen to: then an axis has to turn up at another place, or those of an input be cut.
+        """
         for survey, step in self.runs:
             group = mixing(step.before, step.after or ())
-            if group is not None and (fixed or self.moving & set(group.before)):
+            if group is not None and (self.moving & set(group.before) or (fixed and _is_of_axes(survey.call, step))):
                 return survey, step
         return None
+
+
+def _is_of_axes(call: Call, step: Step) -> bool:
+    return moved(step.before, step.after or ()) or any(argument.shape == step.before for argument in call)
 
 
 def positions_mixed(case: Case, survey: Survey, known: Iterable[Location | None]) -> list[Observation]:
@@ -56,9 +67,10 @@ def positions_mixed(case: Case, survey: Survey, known: Iterable[Location | None]
         return []
     for group in free:
         _compare(case, survey, group, suspects)
+    fixed = all(_is_pinned(case, group) for group in free)
     found: dict[Location | None, Observation] = {}
     for suspect in suspects:
-        seen = suspect.certain(fixed=not free)
+        seen = suspect.certain(fixed)
         if seen and suspect.step.location not in found:
             found[suspect.step.location] = _observed(case, *seen)
     return list(found.values())
@@ -84,21 +96,38 @@ def _doubled(case: Case, free: list[Free]) -> Survey | None:
     call = case.call
     for group in free:
         call = resize(call, group.where, 2 * case.size(group))
-    return surveyed(case, call) if free else None
+    return surveyed(case, call) if free and case.keeps(call) else None
+
+
+def _is_pinned(case: Case, group: Free) -> bool:
+    """Whether sizes next to this one run, since a patch is cut at whole pixels, but none that gives more or fewer positions."""
+    size = case.size(group)
+    sizes = (2 * size, max(size // 2, 1))
+    return not group.slopes and not any(
+        case.runner.run(resize(case.call, group.where, other)).worked for other in sizes
+    )
 
 
 def _compare(case: Case, survey: Survey, group: Free, suspects: list[Suspect]) -> None:
     """The same reshapes with one input axis at another size."""
     usual = size_at(survey.call, group.where[0])
     runs = (surveyed(case, resize(survey.call, group.where, size)) for size in _other_sizes(usual))
-    again = next((run for run in runs if run is not None or case.runner.expired), None)
+    again = next((run for run in runs if (run and _has_rows(case, run)) or case.runner.expired), None)
     others = {one.number: other for one, other in aligned(survey.steps, again.steps if again else ())}
     for suspect in suspects:
         other = others.get(suspect.step.number)
         if again and other is not None and other.after and len(other.before) == len(suspect.step.before):
-            suspect.runs.append((again, other))
+            if case.keeps(again.call):
+                suspect.runs.append((again, other))
             sizes = zip(other.before, suspect.step.before, strict=True)
             suspect.moving |= {axis for axis, (new, old) in enumerate(sizes) if new != old}
+
+
+def _has_rows(case: Case, run: Survey) -> bool:
+    """Whether the output still has a row for each sample, if it had; see `varying.Rows`."""
+    batch = next((group for group in case.named.free if group.label == "batch"), None)
+    rows = Rows.of(case.size(batch), tuple(case.output.shape), batch.slopes) if batch else Rows()
+    return rows.stand(tuple(run.output.shape))
 
 
 def _other_sizes(size: int) -> Iterator[int]:
@@ -107,7 +136,7 @@ def _other_sizes(size: int) -> Iterator[int]:
 
 
 def _observed(case: Case, survey: Survey, step: Step) -> Observation:
-    facts = {"call": step.name, "before": step.before, "after": step.after}
+    facts = {"call": step.name, **shapes_around(case, survey.call, step)}
     return Observation("positions-mixed", step.location, facts=facts, remedy=_remedy(case, survey, step))
 
 

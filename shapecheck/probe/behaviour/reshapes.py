@@ -67,7 +67,7 @@ def _mixes(before: Shape, after: Shape) -> bool:
         return True
     parts = refined(before, after)
     cut_axes = {axis for axis in cuts if axis is not None}
-    if len(cut_axes) > 1 and _moved(before, after):
+    if len(cut_axes) > 1 and moved(before, after):
         return True
     return any(_torn(axis, parts) for axis in cut_axes)
 
@@ -86,7 +86,7 @@ def _cut(before: Shape, elements: int) -> int | None:
     return None
 
 
-def _moved(before: Shape, after: Shape) -> bool:
+def moved(before: Shape, after: Shape) -> bool:
     """Whether a size that occurs once on both sides stands at another place."""
     return any(
         before.count(size) == after.count(size) == 1

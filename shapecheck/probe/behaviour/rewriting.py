@@ -171,7 +171,7 @@ def _redirected(call: ast.Call, dim: int) -> str | None:
         if keyword.arg in ("dim", "axis"):
             keyword.value = ast.Constant(dim)
             return ast.unparse(changed)
-    if changed.args and isinstance(changed.args[-1], ast.Constant) and isinstance(changed.args[-1].value, int):
+    if changed.args and _is_number(changed.args[-1]):
         changed.args[-1] = ast.Constant(dim)
         return ast.unparse(changed)
     return None

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from shapecheck.probe.behaviour.case import Case, difference, disturbed, kept, rows
+from shapecheck.probe.behaviour.naming import shapes_around
 from shapecheck.probe.behaviour.reshapes import Repair, repairs
 from shapecheck.probe.behaviour.rewriting import reshaped, with_dim
 from shapecheck.probe.behaviour.tracing import RESHAPES, Change, Invoked, Step, Trace, traced
@@ -22,6 +23,7 @@ from shapecheck.specs import Observation, Remedy
 
 DIMENSION = {
     "softmax": 1, "log_softmax": 1, "softmin": 1, "normalize": 2, "cumsum": 1, "cumprod": 1, "cosine_similarity": 2,
+    "norm": 2,
 }  # fmt: skip
 _MOST_BYTES = 256 * 2**20
 _MOST_CULPRITS = 3
@@ -103,7 +105,7 @@ def samples_mixed(case: Case, group: Free) -> list[Observation]:
         mask = disturbed(case, group.where, changes)
         if mask is not None and mask.shape == case.output.shape and kept(mask, samples, own=True):
             touched = _touched(case, group, mask, samples)
-            return [_mixed(step, repair, touched, samples, len(culprits)) for step, repair in culprits]
+            return [_mixed(case, step, repair, touched, len(culprits)) for step, repair in culprits]
     return []
 
 
@@ -129,11 +131,13 @@ def _touched(case: Case, group: Free, mended: torch.Tensor, samples: int) -> int
     return len(rows(mask, axes[0])) if axes and mask is not None else None
 
 
-def _mixed(step: Step, repair: Repair, touched: int | None, samples: int, lines: int) -> Observation:
+def _mixed(case: Case, step: Step, repair: Repair, touched: int | None, lines: int) -> Observation:
+    group = case.batch
+    samples = case.size(group) if group else 0
     before = "" if touched is None else f" (before: {touched} of {samples} rows)"
     with_it = "with it" if lines == 1 else f"with all {lines} such lines changed"
     proof = f"{with_it}, disturbing sample 0 changes row 0 of the output and nothing else{before}"
-    facts = {"call": step.name, "before": step.before, "after": step.after, "touched": (touched or samples) - 1}
+    facts = {"call": step.name, "touched": (touched or samples) - 1, **shapes_around(case, case.call, step)}
     remedy = Remedy(reshaped(step, repair), "executed", proof)
     return Observation("samples-mixed", step.location, facts=facts, remedy=remedy)
 
@@ -169,6 +173,7 @@ def along(place: int, dim: int) -> Change:
 def _over_samples(seen: Seen, dim: int, samples: int) -> Observation:
     step = seen.step
     proof = f"with it, disturbing sample 0 changes row 0 of the output and nothing else, of {samples} rows"
-    facts = {"call": step.name, "before": step.before, "dim": seen.dim}
+    consequence = "what comes out for one of them depends on which others are beside it"
+    facts = {"call": step.name, "verb": "runs over", "before": step.before, "dim": seen.dim, "consequence": consequence}
     code = with_dim(step, -1 if dim == len(step.before) - 1 else dim)
     return Observation("softmax-over-samples", step.location, facts=facts, remedy=Remedy(code, "executed", proof))

@@ -18,6 +18,15 @@ from shapecheck.specs import Observation, Remedy
 
 _REDUCTIONS = frozenset({"mean", "sum", "amax", "amin", "max", "min", "logsumexp"})
 _MOST_TRIES = 4
+_INDEXED = {
+    "call": "an index",
+    "verb": "picks from",
+    "consequence": "only one of them is kept, and the rows that are left are its time steps",
+}
+_REDUCED = {
+    "verb": "runs over",
+    "consequence": "all of them become one, and the rows that are left are time steps",
+}
 
 
 def batch_taken(case: Case) -> list[Observation]:
@@ -69,6 +78,6 @@ def _indexed(func: Invoked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> An
 def _observed(step: Step, samples: int) -> Observation:
     indexes = step.name == "__getitem__"
     proof = f"with it, disturbing sample 0 changes row 0 of the output and nothing else, of {samples} rows"
-    facts = {"call": "an index" if indexes else step.name, "before": step.before, "dim": 0}
+    facts = {"before": step.before, "dim": 0, **(_INDEXED if indexes else _REDUCED | {"call": step.name})}
     code = with_index(step) if indexes else with_dim(step, 1)
     return Observation("softmax-over-samples", step.location, facts=facts, remedy=Remedy(code, "executed", proof))

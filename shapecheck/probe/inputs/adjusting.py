@@ -18,6 +18,7 @@ from shapecheck.probe.runs.leaves import leaves_of
 LARGEST_SIZE = 70_000
 _SPARE_STEPS = 100
 _SMALL_BATCH = 3
+_FEWEST_SAMPLES = 2
 _USUAL = {
     1: (128, 100, 96, 64, 48, 50, 32, 1000, 256, 512, 1024, 187, 200, 3000, 16_000, 2048, 4096, 8000, 16_384),
     2: (32, 28, 224, 64, 128, 256, 96, 84, 48, 299, 227, 112, 160, 192, 384, 512, 16, 40, 100, 105),
@@ -156,6 +157,13 @@ def _few(call: Call) -> Call:
     """Long sequences in a small batch."""
     batch = [p for p in positions(call) if call[p[0]].label(p[1]) == "batch"]
     return resize(call, batch, _SMALL_BATCH) if batch and size_at(call, batch[0]) > _SMALL_BATCH else call
+
+
+def smaller_batch(call: Call) -> Iterator[Proposal]:
+    """For what takes too much work."""
+    batch = [p for p in positions(call) if call[p[0]].label(p[1]) == "batch"]
+    if batch and size_at(call, batch[0]) > _FEWEST_SAMPLES:
+        yield Proposal(resize(call, batch, _FEWEST_SAMPLES), 0.0, "fewer samples")
 
 
 def swapped(failure: Failure, got: int, want: int) -> Iterator[Proposal]:

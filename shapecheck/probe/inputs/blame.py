@@ -5,13 +5,19 @@ A `TorchFunctionMode` sees every operation of the user's code; the last one befo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode
 
+from shapecheck.probe.runs.effort import effort
 from shapecheck.probe.runs.feeding import Call, tensors_in, values_of
+
+
+class TooMuchWorkError(Exception):
+    """A run that was ended because it would not have ended soon."""
 
 
 class Sources:
@@ -31,18 +37,24 @@ class Sources:
 
 
 class Blame(TorchFunctionMode):
-    """While entered, `last` holds the arguments that the latest operation took."""
+    """While entered, `last` holds the arguments that the latest operation took; `work` adds up what all of them cost, up to `most`."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: float = math.inf) -> None:
         super().__init__()
         self.sources = Sources((), [], {})
         self.last: tuple[int, ...] = ()
+        self.work = 0.0
+        self.most = most
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         self.last = self.sources.of(args, kwargs or {})
-        return func(*args, **(kwargs or {}))
+        result = func(*args, **(kwargs or {}))
+        self.work += effort(func, args, kwargs or {}, result)
+        if self.work > self.most:
+            raise TooMuchWorkError(f"the run takes more than about {self.most:g} s")
+        return result
 
 
 def _storage(tensor: torch.Tensor) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from shapecheck import source
+from shapecheck.probe.inputs.written import definition
 
 _OF_MAPPINGS = frozenset({"items", "keys", "values", "get", "pop", "update", "copy"})
 _OF_DATA = frozenset({"num_nodes", "num_graphs", "num_features", "device", "to", "cuda", "cpu"})
@@ -42,18 +42,11 @@ class Entry:
 
 def held(model: nn.Module, parameter: str) -> list[Entry]:
     """What `forward` takes out of its argument `parameter`; empty for a parameter that is a tensor itself."""
-    code = getattr(getattr(type(model), "forward", None), "__code__", None)
-    tree = source.parse(code.co_filename) if code else None
-    line = code.co_firstlineno if code else 0
-    for node in ast.walk(tree) if tree else ():
-        if isinstance(node, ast.FunctionDef) and node.name == "forward" and _stands_at(node, line):
-            by_name = [Entry(name) for name in dict.fromkeys(_taken(node, parameter))]
-            return by_name or [Entry(name, place) for place, name in enumerate(_in_a_row(node, parameter))]
-    return []
-
-
-def _stands_at(node: ast.FunctionDef, line: int) -> bool:
-    return line in (node.lineno, *(decorator.lineno for decorator in node.decorator_list))
+    forward = definition(getattr(type(model), "forward", None))
+    if forward is None:
+        return []
+    by_name = [Entry(name) for name in dict.fromkeys(_taken(forward, parameter))]
+    return by_name or [Entry(name, place) for place, name in enumerate(_in_a_row(forward, parameter))]
 
 
 def _taken(node: ast.FunctionDef, parameter: str) -> Iterator[str]:
@@ -112,5 +105,7 @@ def _indexed(node: ast.stmt, parameter: str) -> list[int]:
 
 
 def _assigned(node: ast.stmt) -> str:
-    target = node.targets[0] if isinstance(node, ast.Assign) else None
+    """The name that is given to the entry itself."""
+    plain = isinstance(node, ast.Assign) and isinstance(node.value, ast.Subscript)
+    target = node.targets[0] if isinstance(node, ast.Assign) and plain else None
     return target.id if isinstance(target, ast.Name) else ""

@@ -15,7 +15,16 @@ import torch
 from torch import nn
 
 from shapecheck.probe.inputs.bundles import Entry, held
-from shapecheck.probe.inputs.layouts import flat, from_parameters, generic, image, layouts, steps_first, steps_last, tensor
+from shapecheck.probe.inputs.layouts import (
+    flat,
+    from_parameters,
+    generic,
+    image,
+    layouts,
+    steps_first,
+    steps_last,
+    tensor,
+)
 from shapecheck.probe.inputs.sizing import Sizes, float_dtype, free_prime
 from shapecheck.probe.runs.feeding import Argument, Call
 from shapecheck.probe.runs.leaves import (
@@ -43,7 +52,7 @@ _STATE = re.compile(
 )
 _CELL = re.compile(r"^(c0|c_0|cx|cell|cell_state|c_prev)$")
 _MEMORY = re.compile(r"enc(oder)?_(out|hid|state|feat)\w*|memory|context")
-_TIMESTEP = re.compile(r"^(t|time|timesteps?|times|sigma|noise_level|step|time_?steps?)$")
+_TIMESTEP = re.compile(r"^(t|time|times|sigma)$|(^|_)(timesteps?|time_?steps?|step|noise_levels?)$")
 INDEX_NAMES = re.compile(
     "|".join(names.pattern for names in (_TOKENS, _SINGLE, _LABELS, _EDGES, _OWNERS, _MASK, _LENGTHS, _TIMESTEP))
 )
@@ -67,6 +76,8 @@ def parameters_of(model: nn.Module) -> tuple[list[inspect.Parameter], list[inspe
         parameters = list(inspect.signature(model.forward).parameters.values())
     except (TypeError, ValueError):
         return [inspect.Parameter("input", inspect.Parameter.POSITIONAL_ONLY)], []
+    scripted = isinstance(model, torch.jit.ScriptModule)  # its methods are not bound
+    parameters = [p for p in parameters if not (scripted and p.name == "self")]
     named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     required = [p for p in named if p.default is p.empty]
     if not named and any(p.kind is p.VAR_POSITIONAL for p in parameters):
@@ -145,6 +156,8 @@ def _held(model: nn.Module, parameter: inspect.Parameter) -> list[Part]:
     """What the argument holds, with what is told from other entries last: edges, masks, lengths."""
     told = (_EDGES, _OWNERS, _MASK, _LENGTHS, _LABELS)
     entries = held(model, parameter.name)
+    if any(pattern.search(parameter.name) for pattern in (*told, _STATE, _CELL)):  # of two rows, or a pair, by nature
+        entries = [entry for entry in entries if entry.place < 0]
     ordered = sorted(entries, key=lambda entry: any(pattern.search(entry.name) for pattern in told))
     return [Part(parameter, entry) for entry in ordered] or [Part(parameter)]
 
@@ -248,7 +261,8 @@ def _beside(name: str, annotation: str, main: Argument, model: nn.Module, sizes:
         return _unique([*(steps_first(w, other) for w in widths), *(steps_first(2 * w, other) for w in widths), same])
     if _TIMESTEP.search(name):
         index = replace(per_sample, kind="int", high=2)
-        return [per_sample, index, replace(per_sample, shape=(sizes.batch, 1), labels=("batch", ""))]
+        either = [index, per_sample] if "step" in name else [per_sample, index]
+        return [*either, replace(per_sample, shape=(sizes.batch, 1), labels=("batch", ""))]
     if _OWNERS.search(name):
         return [replace(per_sample, kind="int", high=2), nothing, same]
     if _ADJACENCY.search(name):
@@ -264,7 +278,9 @@ def _spectra(model: nn.Module, sizes: Sizes) -> list[Argument]:
         for attribute, value in vars(module).items()
         if isinstance(value, int) and value > 1 and re.search(r"mel|n_?bands|n_?freqs?$", attribute)
     ]
-    return [layout for count in dict.fromkeys(counts) for layout in (steps_last(count, sizes), steps_first(count, sizes))]
+    return [
+        layout for count in dict.fromkeys(counts) for layout in (steps_last(count, sizes), steps_first(count, sizes))
+    ]
 
 
 def _beside_unnamed(name: str, same: Argument, model: nn.Module, sizes: Sizes) -> list[Argument]:

@@ -43,7 +43,7 @@ def described(model: nn.Module, required: Sequence[inspect.Parameter], sizes: Si
 def _text_of(model: nn.Module) -> str:
     try:
         return inspect.getsource(type(model).forward) + "\n" + (type(model).__doc__ or "")
-    except (TypeError, OSError):
+    except (TypeError, OSError, AttributeError):  # a scripted class has no text and no forward
         return type(model).__doc__ or ""
 
 

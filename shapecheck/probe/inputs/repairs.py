@@ -17,9 +17,11 @@ from shapecheck.probe.inputs.adjusting import (
     resized_alike,
     scaled,
     scaled_alone,
+    smaller_batch,
     swapped,
     usual,
 )
+from shapecheck.probe.inputs.blame import TooMuchWorkError
 from shapecheck.probe.inputs.candidates import Proposal
 from shapecheck.probe.inputs.failure import Failure, put
 from shapecheck.probe.inputs.joining import joined
@@ -36,6 +38,8 @@ def repairs(failure: Failure) -> list[Proposal]:
     if not failure.call:
         return []
     error = failure.trial.error
+    if isinstance(error, TooMuchWorkError):
+        return list(smaller_batch(failure.call))
     if isinstance(error, LeafMismatchError):
         return [*_for_leaf(failure, error), *other_guesses(failure)]
     found = [*from_words(failure), *other_guesses(failure)]

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from torch import nn
 
 from shapecheck.errors import ModelError
-from shapecheck.probe.inputs.adjusting import LARGEST_SIZE
+from shapecheck.probe.inputs.adjusting import LARGEST_SIZE, smaller_batch
+from shapecheck.probe.inputs.asking import labelled
 from shapecheck.probe.inputs.candidates import Proposal, initial, ungiven
 from shapecheck.probe.inputs.doubts import instead, is_doubtful, with_floats
 from shapecheck.probe.inputs.failure import Failure
@@ -25,9 +26,10 @@ from shapecheck.probe.inputs.sizing import Sizes, sizes_for
 from shapecheck.probe.inputs.tries import first_line, grouped, shown, suggestion
 from shapecheck.probe.outputs.outputs import RETURN_HINT
 from shapecheck.probe.places import defined_at
+from shapecheck.probe.runs.effort import SLOW
 from shapecheck.probe.runs.feeding import Argument, Call, positions, size_at, total_bytes
 from shapecheck.probe.runs.leaves import LeafMismatchError
-from shapecheck.probe.runs.running import SLOW, Runner, TensorlessOutputError, Trial
+from shapecheck.probe.runs.running import MOST_WORK, Runner, TensorlessOutputError, Trial
 
 MOST_TRIES = 150
 _AFTER_DOUBT, _AFTER_SLOW_DOUBT = 20, 5
@@ -40,6 +42,7 @@ _ON_CPU = "a check runs on the CPU: make new tensors where the input is, with de
 _BORING = 0.1
 _BEFORE_READING = 5
 _SAME_ERROR = 40
+_CERTAIN = 2.0
 
 
 @dataclass
@@ -91,6 +94,10 @@ class Search:
             if key in self.tried:
                 continue
             self.tried.add(key)
+            if self._too_much(proposal.call):
+                for fewer in smaller_batch(proposal.call):
+                    self.push(fewer, 0.0)
+                continue
             progress.show(f"{len(self.trials) + 1} tries, now {shown(proposal.call)}")
             trial = self.runner.run(proposal.call)
             self.trials.append((trial, proposal.why))
@@ -117,7 +124,7 @@ class Search:
         tried = len(self.trials)
         if trial.worked:
             self.doubtful = self.doubtful or trial
-            self.most = min(self.most, tried + (_AFTER_DOUBT if trial.seconds < SLOW else _AFTER_SLOW_DOUBT))
+            self.most = min(self.most, tried + (_AFTER_DOUBT if trial.work < SLOW else _AFTER_SLOW_DOUBT))
             for better in instead(trial):
                 self.push(better, _HEAD_START)
         elif isinstance(trial.error, TensorlessOutputError):
@@ -127,6 +134,13 @@ class Search:
             self.hopeless = self.doubtful or trial
         else:
             self._learn(trial)
+
+    def _too_much(self, call: Call) -> bool:
+        """Whether a try that failed was so much work already that a larger one of its kind need not be begun."""
+        rank, elements = len(call), _elements(call)
+        alike = (trial for trial, _ in self.trials if len(trial.call) == rank and not trial.worked)
+        per_element = max((trial.work / _elements(trial.call) for trial in alike if trial.work > SLOW), default=0.0)
+        return self.runner.recorder.checking and per_element * elements > _CERTAIN * MOST_WORK
 
     def _stuck(self) -> bool:
         """The same words at the same line whatever is fed: the input is not what is wrong, or not a tensor at all."""
@@ -154,13 +168,17 @@ def find(runner: Runner) -> Trial:
     trial = search.go(initial(model, sizes), lambda trial: not is_doubtful(trial))
     if trial is None:
         raise _not_found(runner.model, search)
-    trial = with_floats(runner, trial)
+    trial = with_floats(runner, replace(trial, call=labelled(trial.call, trial.arrivals)))
     failed = [other.call for other, _ in search.trials if not other.worked and other.call]
     return shortened(runner, trial, failed, search.sizes.steps)
 
 
 def _key(call: Call) -> object:
     return tuple(argument.key for argument in call)
+
+
+def _elements(call: Call) -> int:
+    return max((math.prod(argument.shape) for argument in call if argument.is_tensor), default=1)
 
 
 def _renamed(layout: Argument, like: Argument) -> Argument:

@@ -24,7 +24,7 @@ from shapecheck.probe.inputs.adjusting import (
 from shapecheck.probe.inputs.candidates import Proposal
 from shapecheck.probe.inputs.failure import Failure, put
 from shapecheck.probe.inputs.ranks import ranked
-from shapecheck.probe.runs.feeding import GROWING, positions, resize, size_at
+from shapecheck.probe.runs.feeding import GROWING, batch_of, positions, resize, size_at
 from shapecheck.probe.runs.leaves import leaves_of
 
 _STRETCHED, _LATER = 8, 0.3
@@ -131,10 +131,17 @@ def _powers_of_two(failure: Failure) -> Iterator[Proposal]:
 
 
 def _fixed_batch(failure: Failure) -> Iterator[Proposal]:
-    """A hidden state of a batch size that is written down in the model."""
+    """A batch size that is written down in the model: in a hidden state, or in a reshape that fits each single sample."""
     match = re.search(r"Expected hidden(?:\[\d\])? size \(\d+, (\d+), \d+\), got \[\d+, (\d+), \d+\]", failure.text)
     if match:
         yield from matching(failure, int(match[1]), int(match[2]), "the batch of the hidden state")
+    match = re.search(r"shape '\[([\d, ]+)\]' is invalid for input of size (\d+)", failure.text)
+    batch = batch_of(failure.call)
+    if match and batch and int(match[2]) % batch == 0:
+        view, of_one = [int(size) for size in match[1].split(",")], int(match[2]) // batch
+        if of_one and math.prod(view) % of_one == 0 and math.prod(view) // of_one in view:
+            where = [p for p in positions(failure.call) if failure.call[p[0]].label(p[1]) == "batch"]
+            yield Proposal(resize(failure.call, where, math.prod(view) // of_one), 0.0, "the batch of a reshape")
 
 
 def _reshaped(failure: Failure) -> Iterator[Proposal]:

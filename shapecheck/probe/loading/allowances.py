@@ -26,7 +26,7 @@ def lenient() -> Iterator[None]:
         stack.enter_context(patch.object(torch, "compile", _as_it_is))
         stack.enter_context(patch.object(nn.Module, "compile", _nothing))
         for name in _UNCOMPILED:
-            stack.enter_context(patch.object(torch.jit, name, _as_it_is))
+            stack.enter_context(patch.object(torch.jit, name, _uncompiled(getattr(torch.jit, name))))
         yield
 
 
@@ -45,6 +45,16 @@ def uncompiled(model: nn.Module) -> nn.Module:
     wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
     inner = model.module if isinstance(model, wrappers) else getattr(model, "_orig_mod", None)
     return uncompiled(inner) if isinstance(inner, nn.Module) else model
+
+
+def _uncompiled(compile_it: Callable[..., Any]) -> Callable[..., Any]:
+    """Compiles for torch itself alone: a ScriptModule is one already, and so are its parts."""
+
+    def answer(*given: Any, **options: Any) -> Any:
+        by_torch = sys._getframe(1).f_globals.get("__name__", "").startswith("torch.")
+        return (compile_it if by_torch else _as_it_is)(*given, **options)
+
+    return answer
 
 
 def _as_it_is(*given: Any, **options: Any) -> Any:

@@ -15,18 +15,23 @@ from dataclasses import dataclass, replace
 from types import CodeType, ModuleType
 
 from shapecheck.probe import places
-from shapecheck.probe.loading import stand_ins
-from shapecheck.probe.loading.slicing import LeftOut, left_out_of, sliced, worth_slicing
+from shapecheck.probe.loading.absence import absence
+from shapecheck.probe.loading.replacing import with_stand_ins
+from shapecheck.probe.loading.slicing import LeftOut, constants, left_out_of, sliced, wanted_later, worth_slicing
 from shapecheck.probe.runs.weight import TooLargeError
 from shapecheck.probe.telling import said
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a file: statements that did not run, and what the first that failed raised."""
+    """What became of a file: statements that did not run, and what the first that failed raised.
+
+    `supplied` are constants of lines that did not run, as `nc = 3`, with the line.
+    """
 
     left_out: tuple[LeftOut, ...] = ()
     failure: BaseException | None = None
+    supplied: tuple[tuple[str, int], ...] = ()
 
 
 def execute(module: ModuleType, tree: ast.Module, file: str, name: str | None) -> Outcome:
@@ -53,7 +58,16 @@ def execute(module: ModuleType, tree: ast.Module, file: str, name: str | None) -
             failed[index] = replace(left_out_of(statement, f"raises {said(error)}"), names=unbound)
             kept, left_out = _plan(tree, name, failed)
             number = next((at for at, (later, _) in enumerate(kept) if later > index), len(kept))
-    return Outcome(left_out, failure)
+    supplied = tuple(_supplied(module, tree, name)) if name is not None else ()
+    return Outcome(left_out, failure, supplied)
+
+
+def _supplied(module: ModuleType, tree: ast.Module, name: str) -> Iterator[tuple[str, int]]:
+    """Gives the model the constants that only branches bind which were not taken: of the data set that was not chosen."""
+    open_ones = {each: node for each, node in constants(tree).items() if each not in vars(module)}
+    for missing in sorted(wanted_later(tree, name) & open_ones.keys()) if open_ones else ():
+        vars(module)[missing] = ast.literal_eval(open_ones[missing].value)
+        yield ast.unparse(open_ones[missing]), open_ones[missing].lineno
 
 
 def _plan(
@@ -69,7 +83,7 @@ _partly_run: set[str] = set()
 def _is_final(error: BaseException) -> bool:
     """A mistake in what the user wrote, rather than what the file does; or a model to be built in another way."""
     if isinstance(error, ModuleNotFoundError):
-        return bool(error.name) and not stand_ins.absence.allows(error.name or "")
+        return bool(error.name) and not absence.allows(error.name or "")
     if isinstance(error, ImportError) and error.path and places.distance(error.path) == 0:
         return error.path not in _partly_run
     return isinstance(error, (SyntaxError, TooLargeError))
@@ -78,7 +92,7 @@ def _is_final(error: BaseException) -> bool:
 def _run(statement: ast.stmt, module: ModuleType, file: str, flags: int) -> None:
     """Once more where what was in the way could be put aside."""
     try:
-        stand_ins.with_stand_ins(lambda: _execute([statement], module, file, flags))
+        with_stand_ins(lambda: _execute([statement], module, file, flags))
     except FileNotFoundError as error:
         if not _lies_beside(error.filename, file):
             raise
@@ -94,18 +108,21 @@ def _execute(statements: list[ast.stmt], module: ModuleType, file: str, flags: i
 
 
 def _one_by_one(statement: ast.stmt, error: ImportError, run: Callable[[ast.stmt], None]) -> None:
-    """`from x import a, b` without the names that are not there; raises what the first of those raised."""
-    aliases = statement.names if isinstance(statement, ast.ImportFrom) else []
-    if len(aliases) < 2 or isinstance(error, ModuleNotFoundError):
-        raise error
-    for alias in aliases:
-        assert isinstance(statement, ast.ImportFrom)
-        one = ast.ImportFrom(statement.module, [alias], statement.level)
+    """An import of several names, or several in one `try`, without those that fail; raises what the first of them raised."""
+    for part in _parts(statement, error):
         try:
-            run(ast.copy_location(one, statement))
+            run(part)
         except ImportError:
             continue
     raise error
+
+
+def _parts(statement: ast.stmt, error: ImportError) -> Iterator[ast.stmt]:
+    if isinstance(statement, ast.ImportFrom) and not isinstance(error, ModuleNotFoundError):
+        for alias in statement.names:
+            yield ast.copy_location(ast.ImportFrom(statement.module, [alias], statement.level), statement)
+    elif isinstance(statement, ast.Try):
+        yield from (part for part in statement.body if isinstance(part, (ast.Import, ast.ImportFrom)))
 
 
 def _flags(tree: ast.Module) -> int:

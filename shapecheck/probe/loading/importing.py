@@ -1,6 +1,6 @@
 """Imports the user's file as the user's own scripts would, whatever it is called. Explains no errors.
 
-Files that would train or download are run in part (`executing.py`), and absent packages get a stand-in (`stand_ins.py`).
+Files that would train or download are run in part (`executing.py`), and absent packages get a stand-in (`replacing.py`).
 
 The user's folders become importable, but only the user's files look there first: installed packages go on finding
 what is installed, so a `random.py` or `datasets/` next to the model disturbs nobody.
@@ -23,7 +23,7 @@ from typing import ClassVar
 
 from shapecheck import source
 from shapecheck.probe import places
-from shapecheck.probe.loading import executing, stand_ins
+from shapecheck.probe.loading import executing, replacing
 from shapecheck.probe.loading.slicing import worth_slicing
 
 _REPOSITORY_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
@@ -60,7 +60,7 @@ def import_file(path: str, name: str | None = None) -> Imported:
     _make_importable((home.root, *home.above), last=_package_folders(home))
     sys.argv = [path]
     with _importing((home.root, *_package_folders(home))), UsersFiles.wanting(home.file, name) as outcomes:
-        return Imported(stand_ins.with_stand_ins(lambda: _module_of(home)), dict(outcomes))
+        return Imported(replacing.with_stand_ins(lambda: _module_of(home)), dict(outcomes))
 
 
 def import_module(name: str, wanted: str | None = None) -> Imported:
@@ -69,9 +69,9 @@ def import_module(name: str, wanted: str | None = None) -> Imported:
     sys.argv = [name]
     with _importing((os.getcwd(),)):
         known = name in sys.modules
-        spec = None if known else stand_ins.with_stand_ins(lambda: find_spec(name), by_user=False)
+        spec = None if known else replacing.with_stand_ins(lambda: find_spec(name), by_user=False)
         with UsersFiles.wanting(spec.origin if spec else None, wanted) as outcomes:
-            module = stand_ins.with_stand_ins(lambda: importlib.import_module(name), by_user=False)
+            module = replacing.with_stand_ins(lambda: importlib.import_module(name), by_user=False)
             return Imported(module, dict(outcomes))
 
 
@@ -96,7 +96,7 @@ def _importing(folders: Sequence[str]) -> Iterator[None]:
     """The current folder is as before afterwards, whatever the user's files made of it."""
     before = os.getcwd()
     try:
-        with stand_ins.importing(lambda name: whereabouts(name) is not None or stand_ins.resembles(name, folders)):
+        with replacing.importing(lambda name: whereabouts(name) is not None or replacing.resembles(name, folders)):
             yield
     finally:
         os.chdir(before)

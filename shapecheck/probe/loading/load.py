@@ -24,7 +24,8 @@ from shapecheck.probe.loading import importing, remarks
 from shapecheck.probe.loading.allowances import lenient, uncompiled
 from shapecheck.probe.loading.devices import moving_tensors
 from shapecheck.probe.loading.importing import Imported
-from shapecheck.probe.loading.stand_ins import StandIn, StandInBase, with_stand_ins
+from shapecheck.probe.loading.replacing import with_stand_ins
+from shapecheck.probe.loading.stand_ins import StandIn, StandInBase
 from shapecheck.probe.runs.state import seed
 from shapecheck.probe.telling import said, shown_path, shown_value
 from shapecheck.specs import UsedArgument

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 
 from shapecheck.errors import Location, ModelError
 from shapecheck.probe import places
+from shapecheck.probe.loading.absence import NO_LONGER, absence
 from shapecheck.probe.loading.executing import Outcome
 from shapecheck.probe.loading.importing import Imported
 from shapecheck.probe.loading.slicing import LeftOut
-from shapecheck.probe.loading.stand_ins import NO_LONGER, StandInUsedError, absence
+from shapecheck.probe.loading.stand_ins import StandInUsedError
 from shapecheck.probe.telling import shown_path
 
 _LONGEST_LINE = 50
@@ -20,8 +21,13 @@ _LONGEST_LINE = 50
 def notes(imported: Imported) -> tuple[str, ...]:
     """One for each of the user's files that was run in part, and one for the modules with a stand-in."""
     partial = (_partial(shown_path(file), outcome.left_out) for file, outcome in imported.outcomes.items())
+    supplied = (
+        f"{text} is taken from {Location(shown_path(file), line)}, which did not run"
+        for file, outcome in imported.outcomes.items()
+        for text, line in outcome.supplied
+    )
     reasons = dict.fromkeys(absence.why.values())
-    return (*(note for note in partial if note), *(_stood_in(why) for why in reasons))
+    return (*(note for note in partial if note), *supplied, *(_stood_in(why) for why in reasons))
 
 
 def _partial(file: str, left_out: tuple[LeftOut, ...]) -> str | None:

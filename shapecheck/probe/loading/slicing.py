@@ -10,6 +10,7 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from shapecheck import source
 from shapecheck.probe.loading.effects import Effect, Functions, effect_of, functions_of
 from shapecheck.probe.loading.names import BUILTIN, DEFINITIONS, Names, dotted, names_of, root, running
 
@@ -83,6 +84,36 @@ def sliced(tree: ast.Module, name: str | None = None, failed: Mapping[int, LeftO
     kept, more = _without_dependents(every, needed, left_out)
     ordered = sorted((*left_out, *more), key=lambda each: each.line)
     return Slice(tuple((i, every[i].statement) for i in sorted(kept)), tuple(ordered))
+
+
+def constants(tree: ast.Module) -> Mapping[str, ast.Assign]:
+    """The first assignment of a plain value to each name of the module, in whatever branch."""
+    found: dict[str, ast.Assign] = {}
+    for statement in source.statements(tree.body):
+        if isinstance(statement, ast.Assign) and len(statement.targets) == 1 and _is_literal(statement.value):
+            target = statement.targets[0]
+            if isinstance(target, ast.Name):
+                found.setdefault(target.id, statement)
+    return found
+
+
+def _is_literal(value: ast.expr) -> bool:
+    try:
+        ast.literal_eval(value)
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
+def wanted_later(tree: ast.Module, name: str) -> frozenset[str]:
+    """The names of the module that a definition reads when it is used, and those that they read in turn."""
+    parts = {node.name: names_of(node) for node in tree.body if isinstance(node, DEFINITIONS)}
+    reached, wanted = set[str](), {name.partition(".")[0]}
+    while wanted - reached:
+        new = wanted - reached
+        reached |= new
+        wanted |= {each for part in new if part in parts for each in parts[part].reads | parts[part].reads_later}
+    return frozenset(reached)
 
 
 def left_out_of(statement: ast.stmt, why: str, root: LeftOut | None = None) -> LeftOut:

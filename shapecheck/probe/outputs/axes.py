@@ -6,6 +6,7 @@ Only the names of what is left rest on convention, and where that is not enough 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,15 +17,17 @@ import torch
 from torch import nn
 
 from shapecheck.probe.inputs.sizing import Sizes
-from shapecheck.probe.outputs.varying import Free, is_plain, relabelled, spread, touched_rows, vary_all
+from shapecheck.probe.outputs.varying import Free, relabelled, spread, touched_rows, vary_all
 from shapecheck.probe.runs.feeding import GROWING, SPACE, Call, Position, main_index, positions, size_at
 from shapecheck.probe.runs.leaves import ATTENTIVE, CELLS, RECURRENT, Arrival, convolution_rank, out_width
 from shapecheck.probe.runs.running import Runner
+from shapecheck.probe.runs.values import is_plain
 
 LOSSES_WITH_CLASSES = frozenset({
     "cross_entropy", "nll_loss", "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "ctc_loss",
     "linear_cross_entropy", "adaptive_log_softmax", "adaptive_log_softmax_with_loss", "kl_div",
 })  # fmt: skip
+_FILM = re.compile(r"(^|_)(videos?|clips?|frames?|films?)(_|$)")
 
 
 @dataclass(frozen=True)
@@ -75,12 +78,17 @@ def name_axes(
     `batch_told` is whether the user said which axis is the batch.
     """
     shape = tuple(base.shape)
+    call = call if batch_told else as_films(call)
     free = vary_all(runner, call, path, shape, arrivals[0] if arrivals else None)
-    free = relabel_unnamed(call, free)
+    free = relabel_unnamed(
+        call, free, lambda group: not evidence.has_classes and bool(_independent(runner, call, path, base, group))
+    )
     free = as_series(free)
     if not batch_told:
         free = settle_batch(runner, call, path, base, free, evidence.sequential)
-    call = relabelled(call, {position: group.label for group in free if not sides_of(call, group) for position in group.where})
+    call = relabelled(
+        call, {position: group.label for group in free if not sides_of(call, group) for position in group.where}
+    )
     if evidence.has_classes and sum(_followed(axis, size, free) is None for axis, size in enumerate(shape)) > 1:
         evidence = replace(evidence, class_axis=_unit_axis(runner, call, path, evidence.last))
     call, shape = spread(runner, call, path, shape, free, sizes, keeps)
@@ -101,12 +109,18 @@ def evidence_of(
     return Evidence(classes, has_classes, last, sequential)
 
 
-def relabel_unnamed(call: Call, free: list[Free]) -> list[Free]:
-    """Axes thought fixed that turn out free are time or space, unless others of the same input are so already."""
+def relabel_unnamed(call: Call, free: list[Free], apart: Callable[[Free], bool]) -> list[Free]:
+    """Axes thought fixed that turn out free are time or space, unless others of the same input are so already.
+
+    Beside steps of a fixed number, what is free may be channels: `apart` tells that none of them reads another, and is no
+    position with a class of its own.
+    """
     named = {group.where[0][0] for group in free if group.label in GROWING}
     unnamed: dict[int, list[Free]] = {}
     for group in free:
         if not group.label and group.slopes and group.where[0][0] not in named:
+            if "time" in call[group.where[0][0]].labels and apart(group):
+                continue
             unnamed.setdefault(group.where[0][0], []).append(group)
     roles = {
         group.where: role
@@ -114,6 +128,16 @@ def relabel_unnamed(call: Call, free: list[Free]) -> list[Free]:
         for group, role in zip(groups, ("time",) if len(groups) == 1 else SPACE[-len(groups) :], strict=False)
     }
     return [replace(group, label=roles.get(group.where, group.label)) for group in free]
+
+
+def as_films(call: Call) -> Call:
+    """Of the three axes of space of an input that is called a film, the first is time."""
+    return tuple(
+        replace(argument, labels=tuple("time" if label == "depth" else label for label in argument.labels))
+        if _FILM.search(argument.short_name.lower())
+        else argument
+        for argument in call
+    )
 
 
 def as_series(free: list[Free]) -> list[Free]:

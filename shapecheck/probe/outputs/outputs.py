@@ -177,9 +177,10 @@ def _plain(
 
 
 def _are_alike(found: Sequence[Piece]) -> bool:
-    """Of one shape and with a word of their names in common, `coarse_out` and `fine_out`: what is found of one holds for each."""
-    words = [{word for word in re.split(r"[\d_]+", piece.name.lower()) if word} for piece in found]
-    return bool(found and set.intersection(*words)) and len({piece.tensor.shape for piece in found}) == 1
+    """Of one shape and numbered, `validity1` and `validity2`: what is found of one holds for each."""
+    names = {re.sub(r"\d+", "", piece.name) for piece in found}
+    numbered = all(re.search(r"[a-z].*\d", piece.name.lower()) for piece in found)
+    return numbered and len(names) == 1 and len({piece.tensor.shape for piece in found}) == 1
 
 
 def _of_list(found: list[Piece], call: Call) -> Piece | None:

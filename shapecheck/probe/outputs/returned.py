@@ -6,24 +6,16 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from shapecheck import source
+from shapecheck.probe.inputs.written import definition
 
 _WRAPPED = frozenset({"softmax", "log_softmax", "sigmoid", "tanh", "relu", "squeeze", "view", "reshape", "permute", "transpose", "contiguous", "stack", "cat", "flatten", "unsqueeze"})  # fmt: skip
 
 
 def returned_names(forward: Callable[..., Any], parts: int) -> tuple[str, ...]:
     """One name a part, '' where it has none; () where no `return` of so many parts can be found. The last one counts."""
-    code = getattr(forward, "__code__", None)
-    tree = source.parse(code.co_filename) if code else None
-    for node in ast.walk(tree) if tree else ():
-        if isinstance(node, ast.FunctionDef) and code and _first_line(node) == code.co_firstlineno:
-            found = [names for names in map(_names, _returns(node)) if len(names) == parts]
-            return found[-1] if found else ()
-    return ()
-
-
-def _first_line(node: ast.FunctionDef) -> int:
-    return min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    node = definition(forward)
+    found = [names for names in map(_names, _returns(node)) if len(names) == parts] if node else []
+    return found[-1] if found else ()
 
 
 def _returns(node: ast.FunctionDef) -> list[ast.expr]:

@@ -16,6 +16,7 @@ from shapecheck.probe.inputs.sizing import Sizes, next_prime
 from shapecheck.probe.runs.feeding import Call, Position, perturbed, positions, resize, size_at
 from shapecheck.probe.runs.leaves import Arrival, width
 from shapecheck.probe.runs.running import Runner
+from shapecheck.probe.runs.values import is_plain
 
 _LONG = 1000
 _CONCLUSIVE = 1.5
@@ -91,7 +92,13 @@ def _together(
 
 
 def _vary(
-    runner: Runner, call: Call, path: str, shape: tuple[int, ...], where: tuple[Position, ...], rows: Rows, thorough: bool
+    runner: Runner,
+    call: Call,
+    path: str,
+    shape: tuple[int, ...],
+    where: tuple[Position, ...],
+    rows: Rows,
+    thorough: bool,
 ) -> dict[int, Fraction] | None:
     """Slopes by output axis, empty where none moves; None if the model runs with no other size that leaves `rows` alone."""
     size = size_at(call, where[0])
@@ -114,8 +121,12 @@ def _other_sizes(call: Call, size: int, slow: bool) -> Iterator[int]:
     """Sizes to try, short of those already in play."""
     taken = {size_at(call, position) for position in positions(call)}
     far = (int(_CONCLUSIVE * size) + 1,) if size >= _LONG else (2 * size, 3 * size)
-    first = (size // 2,) if slow and size > 3 else ()
-    for other in dict.fromkeys((*first, size + 1, *far, size - 1, size // 2, size + 16, size + 32)):
+    if slow:
+        smaller = (size // 2, size - 1) if size > 3 else ()
+        ordered = (*smaller[:1], size + 1, *smaller[1:], *far, size - 1, size + 16, size + 32)
+    else:
+        ordered = (size + 1, *far, size - 1, size // 2, size + 16, size + 32)
+    for other in dict.fromkeys(ordered):
         if other > 0 and other not in taken:
             yield other
 
@@ -136,11 +147,6 @@ def touched_rows(
     difference = (one.double() - two.double()).abs().nan_to_num(0.0).amax(1)
     scale = max(float(one.double().abs().nan_to_num(0.0).max()), 1e-6)
     return (difference > 1e-6 * scale).nonzero().flatten().tolist()
-
-
-def is_plain(tensor: torch.Tensor) -> bool:
-    """Whether its elements can be compared one by one: it is neither sparse nor nested."""
-    return tensor.layout is torch.strided and not tensor.is_nested
 
 
 # ---------------------------------------------------------------------------- sizes that differ

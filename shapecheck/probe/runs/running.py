@@ -6,6 +6,7 @@ Most models run for real on tiny CPU tensors; how is the engine's business.
 from __future__ import annotations
 
 import io
+import math
 import time
 import warnings
 from collections.abc import Callable
@@ -21,14 +22,15 @@ from shapecheck.probe.inputs.assertions import wanted
 from shapecheck.probe.inputs.blame import Blame, Sources
 from shapecheck.probe.outputs.outputs import at, named, pieces
 from shapecheck.probe.places import raised_at
+from shapecheck.probe.runs.effort import VERY_SLOW
 from shapecheck.probe.runs.engine import Engine
 from shapecheck.probe.runs.feeding import Call, batch_of, feed
 from shapecheck.probe.runs.leaves import RECURRENT, Arrival, LeafMismatchError, Recorder
 from shapecheck.probe.runs.state import Guard, seed
 from shapecheck.probe.runs.valueless import Shapes, output_shapes, shapes_of
-from shapecheck.probe.runs.values import has_values
+from shapecheck.probe.runs.values import has_values, is_plain
 
-SLOW, RATHER_SLOW, VERY_SLOW = 0.04, 0.1, 0.8
+MOST_WORK = 5.0  # of one try of the search
 Fed = tuple[list[Any], dict[str, Any]]
 
 
@@ -44,7 +46,7 @@ class TensorlessOutputError(Exception):
 class Trial:
     """One run. `depth` is how many layers it reached; `error` carries no traceback, `location` is the user's line.
 
-    `blamed` are the arguments that the operation that failed worked on, as they were fed or as views; `wanted` is what a check
+    `work` is counted in seconds of a nominal machine. `blamed` are the arguments that the operation that failed worked on, as they were fed or as views; `wanted` is what a check
     of the user's own asked for.
     """
 
@@ -54,7 +56,7 @@ class Trial:
     location: Location | None = None
     arrivals: tuple[Arrival, ...] = ()
     states: tuple[torch.Tensor, ...] = ()
-    seconds: float = 0.0
+    work: float = 0.0
     blamed: tuple[int, ...] = ()
     wanted: str = ""
 
@@ -109,7 +111,7 @@ class Runner:
         """
         if not self.engine.has_values:
             return
-        if trial.seconds > VERY_SLOW and not any(isinstance(arrival.leaf, RECURRENT) for arrival in trial.arrivals):
+        if trial.work > VERY_SLOW and not any(isinstance(arrival.leaf, RECURRENT) for arrival in trial.arrivals):
             self.valueless = True
             self.valueless = self.shapes(trial.call) == shapes_of(trial.output)
 
@@ -137,12 +139,11 @@ class Runner:
         self.recorder.clear()
         self.recorder.batch = batch_of(call)
         seed()
-        started = time.process_time()  # a busy machine makes no model slow
         output: Any = None
         error: Exception | None = None
         location: Location | None = None
         checked = ""
-        blame = Blame()
+        blame = Blame(MOST_WORK if self.recorder.checking and self.engine.has_values else math.inf)
         try:
             args, kwargs = self.engine.fed(*fed())
             blame.sources = Sources(call, args, kwargs)
@@ -159,14 +160,13 @@ class Runner:
             raised.__context__ = raised.__cause__ = None
         finally:
             self.guard.restore()
-        seconds = time.process_time() - started
         recorder = self.recorder
         blamed = blame.sources.of(recorder.latest) if isinstance(error, LeafMismatchError) else blame.last
         arrivals, states = tuple(recorder.arrivals), tuple(recorder.states)
         recorder.clear()
         if error is not None:
-            return Trial(call, None, error, location, arrivals, seconds=seconds, blamed=blamed, wanted=checked)
-        return Trial(call, output, None, None, arrivals, states, seconds)
+            return Trial(call, None, error, location, arrivals, work=blame.work, blamed=blamed, wanted=checked)
+        return Trial(call, output, None, None, arrivals, states, blame.work)
 
 
 def _refuse_nothing(output: Any) -> None:
@@ -179,4 +179,4 @@ def _refuse_nothing(output: Any) -> None:
 
 def has_nan(output: Any) -> bool:
     tensors = [piece.tensor for piece in pieces(output)]
-    return any(t.is_floating_point() and has_values(t) and bool(torch.isnan(t).any()) for t in tensors)
+    return any(t.is_floating_point() and has_values(t) and is_plain(t) and bool(torch.isnan(t).any()) for t in tensors)

@@ -1,14 +1,14 @@
 """Keeps the user's model and random number generators as they were. Knows nothing of inputs or outputs.
 
 Only data is put back: buffers, parameters, plain attributes. Hooks and wrapped forwards that a model installs on
-itself in its first run stay, since libraries that do so rely on finding them again.
+itself in its first run stay, since libraries that do so rely on finding them again; so does the flag that says it was done.
 """
 
 from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,8 +56,10 @@ class Guard:
     _state: list[_Contents] = field(default_factory=list)
     _parameters: list[_Contents] = field(default_factory=list)
     _gradients: list[tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]] = field(default_factory=list)
+    _hooks: frozenset[int] = frozenset()
 
     def __post_init__(self) -> None:
+        self._hooks = frozenset(_hooks_of(self.model))
         for module in self.model.modules():
             self._remember(module)
         parameters = [p for p in self.model.parameters() if has_values(p)]
@@ -80,7 +82,7 @@ class Guard:
     def restore(self, thorough: bool = False) -> None:
         """After every run; `thorough` also compares the values of tensors that look unwritten."""
         for module, plain in self._attributes:
-            _restore_attributes(module, plain)
+            _restore_attributes(module, plain, self._hooked_itself)
         for mapping, saved in self._registered:
             if mapping.keys() != saved.keys() or any(mapping[name] is not saved[name] for name in saved):
                 mapping.clear()
@@ -91,6 +93,9 @@ class Guard:
             contents.put_back(thorough)
         for contents in self._parameters:
             contents.put_back(thorough)
+
+    def _hooked_itself(self) -> bool:
+        return not self._hooks.issuperset(_hooks_of(self.model))
 
     def restore_gradients(self) -> None:
         for parameter, gradient, values in self._gradients:
@@ -158,12 +163,20 @@ def seed() -> None:
         numpy_random.seed(0)
 
 
-def _restore_attributes(module: nn.Module, plain: dict[str, Any]) -> None:
+def _hooks_of(model: nn.Module) -> Iterator[int]:
+    """The hooks of a model but for those of a probe."""
+    for module in model.modules():
+        for hook in (*module._forward_hooks.values(), *module._forward_pre_hooks.values()):
+            if not str(getattr(hook, "__module__", "")).startswith("shapecheck."):
+                yield id(hook)
+
+
+def _restore_attributes(module: nn.Module, plain: dict[str, Any], hooked_itself: Callable[[], bool]) -> None:
     current = vars(module)
     for name in [name for name in current if name not in _MACHINERY]:
         value = current[name]
         if name not in plain:
-            if isinstance(value, _PLAIN):
+            if isinstance(value, _PLAIN) and not (value is True and hooked_itself()):
                 del current[name]
         elif value is not plain[name] and isinstance(value, _PLAIN) and isinstance(plain[name], _PLAIN):
             current[name] = plain[name]
