@@ -435,6 +435,23 @@ def test_the_report_shows_what_was_found(repository: Path, capfd: pytest.Capture
     assert "note: the 10 classes of the output are a guess: give the number of yours with --arg tagset_size=N" in text
 
 
+def test_as_many_layers_as_classes_are_no_guess_at_the_classes(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "stack.py").write_text(
+        "from torch import nn\n"
+        "class Stack(nn.Module):\n"
+        "    def __init__(self, num_layers, classes=2):\n"
+        "        super().__init__()\n"
+        "        self.layers = nn.Sequential(*(nn.Linear(16, 16) for _ in range(num_layers)), nn.Linear(16, classes))\n"
+        "    def forward(self, x):\n"
+        "        return self.layers(x)\n"
+    )
+    text = report(tmp_path, capfd, "stack.py:Stack", "--loss", "cross_entropy")
+    assert "built: Stack(num_layers=2); num_layers guessed" in text
+    assert "are a guess" not in text
+
+
 def test_the_json_report_has_values_and_places(repository: Path, capfd: pytest.CaptureFixture[str]) -> None:
     target = ("trained_elsewhere.py:Speech", "--loss", "cross_entropy", "-a", "hidden=24", "--format", "json")
     [check] = json.loads(report(repository, capfd, *target))["checks"]

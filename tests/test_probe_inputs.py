@@ -282,8 +282,8 @@ class Heavy(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.convs = nn.ModuleList(nn.Conv2d(4, 4, 3, padding=1) for _ in range(3))
-        self.out = nn.Conv2d(4, 2, 1)
+        self.convs = nn.ModuleList(nn.Conv2d(32, 32, 3, padding=1) for _ in range(3))
+        self.out = nn.Conv2d(32, 2, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         for conv in self.convs:
@@ -292,7 +292,7 @@ class Heavy(nn.Module):
 
 
 def test_a_try_that_is_too_much_work_is_made_with_fewer_samples(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "MOST_WORK", 2.8e-4)
+    monkeypatch.setattr(running, "MOST_WORK", 8e-3)
     assert _probed(Heavy()).axes == ("batch", "class", "height", "width")
 
 

@@ -9,6 +9,8 @@ from shapecheck.errors import CheckError
 from shapecheck.probe.arguments.plausible import argument_line
 from shapecheck.specs import Subject, TensorSpec, UsedArgument
 
+_NEVER_CLASSES = ("layers", "heads")  # that the output is as wide as they are many is chance
+
 
 def class_count(classes: int | None, target: TensorSpec | None, has_classes: bool, weight: object) -> int | None:
     """How many numbers a head has to give for a position, as far as the command line tells: `has_classes` is of the loss.
@@ -37,7 +39,11 @@ def with_arguments(subject: Subject, arguments: Sequence[UsedArgument]) -> Subje
         return subject
     from shapecheck.probe.arguments.naming import role_of  # its patterns take milliseconds to compile
 
-    heads = [name for name in guessed if role_of(name.rpartition(".")[2]) in ("classes", "actions")] or guessed
+    roles = {name: role_of(name.rpartition(".")[2]) for name in guessed}
+    heads = [name for name in guessed if roles[name] in ("classes", "actions")]
+    heads = heads or [name for name in guessed if roles[name] not in _NEVER_CLASSES]
+    if not heads:
+        return subject
     return replace(subject, classes=None, notes=(*subject.notes, _note(width, heads)))
 
 

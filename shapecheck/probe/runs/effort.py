@@ -15,6 +15,7 @@ SLOW, RATHER_SLOW, VERY_SLOW = 0.04, 0.1, 0.8
 _CALL, _ELEMENT, _PRODUCT = 20e-6, 5e-10, 4e-11
 _ATTENTION = frozenset({"scaled_dot_product_attention", "multi_head_attention_forward"})
 _MATRICES = frozenset({"linear", "matmul", "__matmul__", "__rmatmul__", "bmm", "mm", "einsum", "addmm", "baddbmm"})
+_READING = frozenset({"__get__", "__set__", "size", "dim"})
 _RECURRENT = frozenset({"lstm", "gru", "rnn_tanh", "rnn_relu"})
 
 
@@ -22,6 +23,8 @@ def effort(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: 
     """The work of one call of torch's: a share for the call itself, for each element it made and for each product it summed."""
     try:
         name = getattr(func, "__name__", "")
+        if name in _READING:
+            return 0.0
         return _CALL + _ELEMENT * _elements(result) + _PRODUCT * _products(name, args, kwargs, result)
     except Exception:  # whatever a tensor of another kind does when it is asked for its size
         return _CALL
