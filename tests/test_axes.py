@@ -74,6 +74,8 @@ def test_sizes_at_which_rows_are_no_samples_are_not_varied_to() -> None:
     assert [one.kind for one in seen.observations] == []
 
 
-def test_a_sparse_output_is_refused_in_words() -> None:
-    with pytest.raises(ModelError, match="the output is a sparse tensor"):
-        probe(NETWORKS.SparseScores(), [], None, ProbeHints(loss="mse_loss"))
+@pytest.mark.parametrize("kind", ["sparse", "nested"])
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_a_sparse_or_nested_output_is_refused_in_words(kind: str) -> None:
+    with pytest.raises(ModelError, match=f"the output is a {kind} tensor"):
+        probe(getattr(NETWORKS, f"{kind.title()}Scores")(), [], None, ProbeHints(loss="mse_loss"))

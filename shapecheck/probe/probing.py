@@ -182,9 +182,12 @@ def _picked(runner: Runner, trial: Trial, output_path: str | None, hints: ProbeH
         names = returned_names(model.forward, parts)
         piece = pick(trial.output, output_path, trial.states, trial.call, names, partial(_goes_with, hints))
         if not is_plain(piece.tensor):
-            raise ModelError(
-                "the output is a sparse tensor, which no loss takes", "return output.to_dense()", code="SC908"
+            kind, hint = (
+                ("nested", "return it padded: torch.nested.to_padded_tensor(output, 0.0)")
+                if piece.tensor.is_nested
+                else ("sparse", "return output.to_dense()")
             )
+            raise ModelError(f"the output is a {kind} tensor, which no loss takes", hint, code="SC908")
         return piece
     except ModelError as error:
         learning = _learning(runner, trial)

@@ -205,3 +205,13 @@ class SparseScores(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.head(x).to_sparse()
+
+
+class NestedScores(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(13, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        scores = self.head(x)
+        return torch.nested.nested_tensor([scores[:2], scores[2:]])

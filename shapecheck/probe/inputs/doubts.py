@@ -14,6 +14,7 @@ from shapecheck.probe.outputs.outputs import pieces
 from shapecheck.probe.runs.feeding import GROWING, SPACE, Argument, Call, Position, batch_of, main_index, resize
 from shapecheck.probe.runs.leaves import INDEXED, Arrival
 from shapecheck.probe.runs.running import Runner, Trial, has_nan
+from shapecheck.probe.runs.values import is_plain
 
 _USUAL_SIDES = (64, 32, 28, 128, 224, 256)
 
@@ -36,7 +37,8 @@ def _coincides(call: Call) -> bool:
 def _loses_samples(trial: Trial) -> bool:
     """No part has a row for each sample: pictures cut at another size, or a batch that was taken apart as a list of inputs."""
     batch = batch_of(trial.call)
-    sizes = {size for piece in pieces(trial.output) for size in piece.tensor.shape}
+    plain = [piece.tensor for piece in pieces(trial.output) if is_plain(piece.tensor)]
+    sizes = {size for tensor in plain for size in tensor.shape}
     if batch < 2 or not sizes or not trial.call:
         return False
     return batch not in sizes if len(_sides(trial.call)) > 1 else all(size % batch for size in sizes)
