@@ -173,10 +173,16 @@ def start(folder: Path, *arguments: str, given: str | None = None, **variables: 
     return Done(done.returncode, done.stdout, done.stderr)
 
 
+def heeds_interrupts() -> None:
+    """Ctrl-C reaches the child even where the tests run in the background, in which shells switch it off."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def started(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        command(*arguments), cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+        command(*arguments), cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=heeds_interrupts,
+    )  # fmt: skip
 
 
 @pytest.fixture

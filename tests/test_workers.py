@@ -317,6 +317,7 @@ def test_nothing_outlives_the_parent(tmp_path: Path, entries: Path, number: int)
     path = os.pathsep.join([str(entries.parent), str(ROOT)])
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT],
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where tests run in the background
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
