@@ -79,3 +79,8 @@ def test_sizes_at_which_rows_are_no_samples_are_not_varied_to() -> None:
 def test_a_sparse_or_nested_output_is_refused_in_words(kind: str) -> None:
     with pytest.raises(ModelError, match=f"the output is a {kind} tensor"):
         probe(getattr(NETWORKS, f"{kind.title()}Scores")(), [], None, ProbeHints(loss="mse_loss"))
+
+
+def test_channels_that_any_number_of_runs_are_as_many_as_the_model_says() -> None:
+    seen = probe(NETWORKS.DeclaredChannels(), [], None, ProbeHints(loss="mse_loss"))
+    assert (seen.inputs[0].shape[1:], tuple(seen.output.shape)[1:]) == ((24, 3), (12, 3))

@@ -25,6 +25,7 @@ from shapecheck.probe.behaviour.observing import observe
 from shapecheck.probe.behaviour.watch import REMOVABLE, Watch, Watched
 from shapecheck.probe.inputs.asking import Asked, asked_for, declared, labelled, requested_proposals
 from shapecheck.probe.inputs.candidates import parameters_of
+from shapecheck.probe.inputs.declared import with_declared_channels
 from shapecheck.probe.inputs.labels import with_labels
 from shapecheck.probe.inputs.search import Search, find
 from shapecheck.probe.inputs.sizing import Sizes, sizes_for
@@ -154,6 +155,8 @@ def _probed(
         found = (
             _requested(runner, requests, sizes) if requests else _declared(runner) or _Found(find(runner), "inferred")
         )
+        if found.origin == "inferred":
+            found = replace(found, trial=with_declared_channels(runner, found.trial))
         found = replace(found, trial=with_labels(runner, found.trial))
         recorder.checking, recorder.flattening = False, not requests
         runner.deadline += hints.budget_seconds / 2

@@ -215,3 +215,18 @@ class NestedScores(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         scores = self.head(x)
         return torch.nested.nested_tensor([scores[:2], scores[2:]])
+
+
+class DeclaredChannels(nn.Module):
+    """Each channel is cut into patches and read alone, so that any number of them runs; the model says how many it is for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.n_channels = 3
+        self.embed, self.head = nn.Linear(8, 16), nn.Linear(48, 12)
+
+    def forward(self, past_values: torch.Tensor) -> torch.Tensor:
+        if past_values.shape[1] != 24:
+            raise ValueError(f"Input sequence length ({past_values.shape[1]}) doesn't match model configuration (24).")
+        patches = past_values.transpose(1, 2).unfold(-1, 8, 8)
+        return self.head(self.embed(patches).flatten(2)).transpose(1, 2)
