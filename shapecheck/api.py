@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shapecheck.callable_names import names_callable
-from shapecheck.errors import Location, UserError, did_you_mean
-from shapecheck.keywords import checked, tensor_name
+from shapecheck.errors import Location, UserError
+from shapecheck.keywords import checked
 from shapecheck.report import Report
 from shapecheck.rule_folders import opened
 from shapecheck.rules import Loss, load_loss
@@ -77,7 +77,7 @@ def check_tensors(
     `loss` is a name, or a function or module of your own, which is run; `rules` are folders of rule files besides ours.
     Raises UserError for tensors that are missing or none.
     """
-    from shapecheck import measure
+    from shapecheck import at_hand
     from shapecheck.pipeline import check as check_subject
     from shapecheck.torch_judge import TorchJudge
 
@@ -88,43 +88,9 @@ def check_tensors(
     given = {**{key: value for key, value in pairs.items() if value is not None}, **(tensors or {})}
     if ours.own is not None:
         return _check_own_tensors(ours.own, given)
-    rule, loss_args = ours.rule, dict(ours.arguments)
-    assert rule is not None
-    given |= {name: loss_args.pop(name) for name in list(loss_args) if tensor_name(name, rule) not in (None, *given)}
-    specs = measured(rule, given)
-    for name in rule.tensors:
-        if name not in specs and (name == rule.target or rule.tensors[name].assume is None):
-            raise UserError(f"{rule.name} needs the tensor {name!r}", f"it takes: {', '.join(rule.tensors)}")
-    plain = measure.facts_of_keywords(loss_args)
-    subject = Subject(rule.name, specs, plain, name=rule.name, location=_caller(), engine="real", notes=ours.notes)
-    return Report((check_subject(subject, rule, TorchJudge()),), __version__)
-
-
-def measured(rule: Loss, given: Mapping[str, Any]) -> dict[str, TensorSpec]:
-    """What can be measured of each tensor, by the contract's names. Raises UserError for what is none of its tensors."""
-    from shapecheck import measure
-
-    specs: dict[str, TensorSpec] = {}
-    values = {}
-    for name, value in given.items():
-        known = tensor_name(str(name), rule)
-        if known is None:
-            raise UserError(f"{rule.name} takes no tensor {name!r}", did_you_mean(str(name), rule.tensors))
-        number = measure.number_facts(value)
-        if number is not None and number.python in rule.tensors[known].python:
-            specs[known] = number
-        else:
-            _require_tensor(str(name), value)
-            values[known] = value
-    shape = tuple(values[rule.output].shape) if rule.output in values else ()
-    specs |= {name: measure.tensor_facts(value, rule, name, shape) for name, value in values.items()}
-    target = values.get(rule.target)
-    told = measure.class_axis_told(target, rule) if target is not None and tuple(target.shape) == shape else None
-    if told is not None:
-        axes = tuple("class" if axis == told else "unknown" for axis in range(len(shape)))
-        specs[rule.output] = replace(specs[rule.output], axes=axes)
-        specs[rule.target] = replace(specs[rule.target], axes=axes, values="probabilities")
-    return specs
+    assert ours.rule is not None
+    subject = at_hand.subject(ours.rule, given, ours.arguments, location=_caller())
+    return Report((check_subject(replace(subject, notes=ours.notes), ours.rule, TorchJudge()),), __version__)
 
 
 def _require_model(model: Any) -> None:
@@ -168,10 +134,11 @@ def _loss(loss: Any, arguments: Mapping[str, Any], folders: tuple[Path, ...]) ->
 def _check_own_tensors(loss: OwnLoss, given: Mapping[str, Any]) -> Report:
     """A loss without rules is asked with an output and, where there is one, a target."""
     from shapecheck import measure
+    from shapecheck.at_hand import require_tensor
     from shapecheck.jobs import check_own
 
     for name, value in given.items():
-        _require_tensor(str(name), value)
+        require_tensor(str(name), value)
     specs = {str(name): measure.spec_of(value) for name, value in given.items()}
     subject = Subject(loss.text, specs, name=loss.text, location=_caller(3), engine="real")
     return Report((check_own(subject, loss, given.get("output"), given.get("target")),), __version__)
@@ -183,20 +150,6 @@ def _caller(depth: int = 2) -> Location:
     path = frame.f_code.co_filename
     shown = os.path.relpath(path) if os.path.isabs(path) and path.startswith(os.getcwd() + os.sep) else path
     return Location(shown, frame.f_lineno)
-
-
-def _require_tensor(name: str, value: Any) -> None:
-    import torch
-
-    if not isinstance(value, torch.Tensor):
-        raise UserError(
-            f"{name} is a {type(value).__name__}, not a tensor",
-            "pass the tensor inside, such as output.logits or output[0]",
-        )
-    if value.is_meta:
-        raise UserError(f"{name} is on the meta device, where it has no values", "pass a real tensor, or write a spec")
-    if value.is_quantized or value.is_nested or value.layout is not torch.strided:
-        raise UserError(f"{name} is not a dense tensor", f"pass {name}.to_dense(), {name}.dequantize() or a padded one")
 
 
 def _shown(value: Any) -> str:

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from shapecheck import measure, oracle
-from shapecheck.api import measured
+from shapecheck.at_hand import measured
 from shapecheck.errors import UserError
 from shapecheck.keywords import tensor_name
 from shapecheck.pipeline import check
