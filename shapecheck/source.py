@@ -87,6 +87,21 @@ def function_at(tree: ast.Module, line: int) -> ast.FunctionDef | ast.AsyncFunct
     return max((node for node in functions if _spans(node, line)), key=lambda node: node.lineno, default=None)
 
 
+def called_name(node: ast.AST) -> str:
+    """`Net` of `Net(...)` and `models.Net(...)`; '' of anything else."""
+    function = node.func if isinstance(node, ast.Call) else None
+    return (
+        function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
+    )
+
+
+def simple_statement(path: str, line: int) -> ast.stmt | None:
+    """The innermost assignment, return or expression that the line is in."""
+    tree = parse(path)
+    found = [node for node in ast.walk(tree) if isinstance(node, _SIMPLE) and _spans(node, line)] if tree else []
+    return min(found, key=lambda node: (node.end_lineno or 0) - node.lineno, default=None)
+
+
 def main_block_line(tree: ast.Module, name: str) -> int | None:
     """Where `if __name__ == "__main__":` binds the name."""
     for node in tree.body:
@@ -159,11 +174,9 @@ def without_call(path: str, line: int, name: str) -> str | None:
 
     `return F.softmax(self.head(x), dim=1)` -> `return self.head(x)`. None where there is no such call.
     """
-    tree = parse(path)
-    found = [node for node in ast.walk(tree) if isinstance(node, _SIMPLE) and _spans(node, line)] if tree else []
-    if not found:
+    original = simple_statement(path, line)
+    if original is None:
         return None
-    original = min(found, key=lambda node: (node.end_lineno or 0) - node.lineno)
     changed = _LeaveOut(name)
     statement = changed.visit(copy.deepcopy(original))
     if changed.count != 1:

@@ -20,6 +20,7 @@ from shapecheck.errors import Location
 from shapecheck.probe.arguments.lookup import calls_of
 from shapecheck.probe.arguments.options import option_lines, options_in
 from shapecheck.probe.arguments.resolving import Scope, Text, Unresolved, resolve
+from shapecheck.probe.folders import up_to_repository
 from shapecheck.probe.telling import shown_path
 
 _MOST_FILES = 300
@@ -27,7 +28,6 @@ _MOST_BYTES = 4_000_000
 _LARGEST_FILE = 400_000
 _MOST_PARSED = 400_000  # bytes: by work, not by time, so that a busy machine finds the same
 _MOST_SITES = 6
-_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
 _SKIPPED = ("site-packages", "node_modules", "build", "dist", "venv", "env", "__pycache__", "docs")
 
 
@@ -102,20 +102,11 @@ def _around(files: Sequence[str]) -> Iterator[str]:
     seen = set(files)
     yield from files
     folders = dict.fromkeys(os.path.dirname(path) for path in files)
-    for where in dict.fromkeys([*folders, *(above for folder in folders for above in _above(folder))]):
+    for where in dict.fromkeys([*folders, *(over for folder in folders for over in up_to_repository(folder)[1:])]):
         for path in _below(where):
             if path not in seen:
                 seen.add(path)
                 yield path
-
-
-def _above(folder: str) -> list[str]:
-    """The folders over this one, nearest first, up to the repository's or the current one; none where there is neither."""
-    chain = [folder]
-    while os.path.dirname(chain[-1]) != chain[-1]:
-        chain.append(os.path.dirname(chain[-1]))
-    marked = [f for f in chain if f == os.getcwd() or any(os.path.exists(os.path.join(f, mark)) for mark in _MARKS)]
-    return chain[1 : chain.index(marked[-1]) + 1] if marked else []
 
 
 def _below(folder: str) -> Iterator[str]:

@@ -219,7 +219,7 @@ def _model_in(made: object, name: str, location: Location) -> nn.Module:
         return _begun(made, name, location)
     found = [item for item in made if isinstance(item, nn.Module)] if isinstance(made, (tuple, list)) else []
     if len(found) == 1:
-        return found[0]
+        return _begun(found[0], name, location)
     if found:
         hint = f"write a function that returns one of them, such as {name}(...)[0]"
         raise _no_model(f"{name} returns {len(found)} models, so it is open which one is meant", hint, location)

@@ -96,11 +96,7 @@ def _calls(tree: ast.AST) -> Mapping[str, list[Call]]:
     found: dict[str, list[Call]] = {}
     for node, around in _walk(tree, ()):
         if isinstance(node, ast.Call):
-            called = node.func
-            name = (
-                called.id if isinstance(called, ast.Name) else called.attr if isinstance(called, ast.Attribute) else ""
-            )
-            found.setdefault(name, []).append((node, around))
+            found.setdefault(source.called_name(node), []).append((node, around))
     return found
 
 

@@ -232,10 +232,7 @@ def _mapping(node: ast.Dict, scope: Scope) -> Any:
 
 
 def _call(node: ast.Call, scope: Scope) -> Any:
-    function = node.func
-    name = (
-        function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
-    )
+    function, name = node.func, source.called_name(node)
     if is_parsing(node):
         return Record(options_in(scope.text.tree))
     if name == "is_available":

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from shapecheck import source
+
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _RUNNING = re.compile(r"forward|generate|sample|predict|_step$|^step|loss|loader|train|valid|test|encode|decode|call")
 _LENGTHS = ("len", "enumerate", "zip", "reversed", "sum", "iter")
@@ -155,9 +157,7 @@ def _indexed(node: ast.Subscript, later: bool) -> Iterator[tuple[str, _Put]]:
 
 def _called(node: ast.Call) -> Iterator[tuple[str, _Put]]:
     function = node.func
-    called = (
-        function.id if isinstance(function, ast.Name) else function.attr if isinstance(function, ast.Attribute) else ""
-    )
+    called = source.called_name(node)
     if isinstance(function, ast.Name):
         yield function.id, _Put("is_called", True)
     elif name := _key(function):

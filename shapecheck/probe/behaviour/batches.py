@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from shapecheck.probe.behaviour.case import Case, disturbed, rows
+from shapecheck.probe.behaviour.case import Case, disturbed
 from shapecheck.probe.behaviour.rewriting import squeezed
 from shapecheck.probe.behaviour.tracing import RESHAPES, SQUEEZES, Change, Invoked, Shape, Step, Trace, aligned, traced
 from shapecheck.probe.inputs.tries import first_line
-from shapecheck.probe.outputs.varying import Free
+from shapecheck.probe.outputs.varying import Free, rows
 from shapecheck.probe.runs.feeding import Position, main_index, positions, resize, size_at, tensors_in
 from shapecheck.probe.runs.running import Trial
 from shapecheck.probe.runs.valueless import shapes_of

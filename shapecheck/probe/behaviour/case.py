@@ -10,10 +10,9 @@ import torch
 
 from shapecheck.probe.behaviour.tracing import RESHAPES, Change, Step, Trace, traced
 from shapecheck.probe.outputs.axes import Named
-from shapecheck.probe.outputs.varying import Free
+from shapecheck.probe.outputs.varying import Free, along, difference
 from shapecheck.probe.runs.feeding import Call, Position, main_index, perturbed, positions, size_at
 from shapecheck.probe.runs.running import Fed, Runner
-from shapecheck.probe.runs.values import is_plain
 
 SURVEYED = RESHAPES | {"softmax", "log_softmax"}
 
@@ -99,19 +98,6 @@ def _all(changes: Mapping[object, Change]) -> Trace:
     return Trace(None, changes=changes) if changes else Trace(frozenset())
 
 
-def difference(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor | None:
-    """True where two tensors of one shape differ by more than rounding; None for different shapes, and for sparse ones."""
-    if not (is_plain(one) and is_plain(other)) or one.shape != other.shape:
-        return None
-    if one.is_complex():
-        return (torch.view_as_real(one) != torch.view_as_real(other)).any(-1)
-    if not one.is_floating_point():
-        return one != other
-    distance = (one.double() - other.double()).abs().nan_to_num(0.0)
-    scale = float(one.double().abs().nan_to_num(0.0).max()) if one.numel() else 0.0
-    return distance > 1e-6 * max(scale, 1e-6)
-
-
 def kept(mask: torch.Tensor | None, samples: int, own: bool = False) -> bool | None:
     """Whether what changed lies in one of so many equal places along one axis, or along a part of one; None: nothing did.
 
@@ -119,16 +105,8 @@ def kept(mask: torch.Tensor | None, samples: int, own: bool = False) -> bool | N
     """
     if mask is None or not bool(mask.any()):
         return None
-    places = (_places(_along(mask, axis), samples) for axis in range(mask.dim()) if mask.shape[axis] % samples == 0)
+    places = (_places(along(mask, axis), samples) for axis in range(mask.dim()) if mask.shape[axis] % samples == 0)
     return any(len(found) == 1 and (not own or found == [0]) for each in places for found in each)
-
-
-def rows(mask: torch.Tensor, axis: int) -> list[int]:
-    return _along(mask, axis).nonzero().flatten().tolist()
-
-
-def _along(mask: torch.Tensor, axis: int) -> torch.Tensor:
-    return mask.movedim(axis, 0).reshape(mask.shape[axis], -1).any(1)
 
 
 def _places(touched: torch.Tensor, samples: int) -> Iterator[list[int]]:

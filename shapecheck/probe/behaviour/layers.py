@@ -14,9 +14,9 @@ import torch
 from torch import nn
 
 from shapecheck.errors import Location
-from shapecheck.probe.behaviour.case import Case, difference, kept, rows
+from shapecheck.probe.behaviour.case import Case, kept
 from shapecheck.probe.behaviour.tracing import Shape
-from shapecheck.probe.outputs.varying import Free
+from shapecheck.probe.outputs.varying import Free, difference, rows
 from shapecheck.probe.places import calling_line
 from shapecheck.probe.runs.feeding import feed, main_index, perturbed
 from shapecheck.probe.runs.running import Fed

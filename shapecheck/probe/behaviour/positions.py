@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 import torch
 
 from shapecheck.errors import Location
-from shapecheck.probe.behaviour.case import SURVEYED, Case, Survey, difference, surveyed
+from shapecheck.probe.behaviour.case import SURVEYED, Case, Survey, surveyed
 from shapecheck.probe.behaviour.naming import shapes_around
 from shapecheck.probe.behaviour.reshapes import Repair, mixing, moved, repairs, suspicious
 from shapecheck.probe.behaviour.rewriting import reshaped
 from shapecheck.probe.behaviour.samples import replaced
 from shapecheck.probe.behaviour.tracing import Shape, Step, Trace, aligned, traced
 from shapecheck.probe.inputs.sizing import next_prime
-from shapecheck.probe.outputs.varying import Free, Rows
+from shapecheck.probe.outputs.varying import Free, Rows, difference
 from shapecheck.probe.runs.feeding import GROWING, Call, perturbed, positions, resize, size_at
 from shapecheck.specs import Observation, Remedy
 

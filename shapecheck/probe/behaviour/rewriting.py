@@ -68,12 +68,7 @@ def _statement(step: Step, rewrite: Callable[[ast.Call], str | None]) -> str | N
 
 
 def _simple_at(location: Location | None) -> ast.stmt | None:
-    tree = source.parse(location.path) if location and location.line else None
-    found = [
-        node for node in ast.walk(tree) if isinstance(node, (ast.Return, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr))
-        and location and location.line and node.lineno <= location.line <= (node.end_lineno or node.lineno)
-    ] if tree else []  # fmt: skip
-    return min(found, key=lambda node: (node.end_lineno or 0) - node.lineno, default=None)
+    return source.simple_statement(location.path, location.line) if location and location.line else None
 
 
 class _Put(ast.NodeTransformer):

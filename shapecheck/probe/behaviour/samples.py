@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 
-from shapecheck.probe.behaviour.case import Case, difference, disturbed, kept, rows
+from shapecheck.probe.behaviour.case import Case, disturbed, kept
 from shapecheck.probe.behaviour.naming import shapes_around
 from shapecheck.probe.behaviour.reshapes import Repair, repairs
 from shapecheck.probe.behaviour.rewriting import reshaped, with_dim
 from shapecheck.probe.behaviour.tracing import RESHAPES, Change, Invoked, Step, Trace, traced
-from shapecheck.probe.outputs.varying import Free
+from shapecheck.probe.outputs.varying import Free, difference, rows
 from shapecheck.probe.runs.feeding import perturbed, tensors_in
 from shapecheck.specs import Observation, Remedy
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from shapecheck.probe.behaviour.case import Case, disturbed, kept, rows
+from shapecheck.probe.behaviour.case import Case, disturbed, kept
 from shapecheck.probe.behaviour.rewriting import with_dim, with_index
 from shapecheck.probe.behaviour.samples import along
 from shapecheck.probe.behaviour.tracing import Change, Invoked, Step, Trace, traced
-from shapecheck.probe.outputs.varying import Free
+from shapecheck.probe.outputs.varying import Free, rows
 from shapecheck.probe.runs.feeding import main_index, tensors_in
 from shapecheck.specs import Observation, Remedy
 

@@ -38,7 +38,7 @@ def shown_calls(tree: ast.Module, name: str, names: Sequence[str], least: int) -
     """Different calls, in the order of the file."""
     makers = {name} | {
         node.name for node in tree.body
-        if isinstance(node, ast.FunctionDef) and any(_called(inner) == name for inner in ast.walk(node))
+        if isinstance(node, ast.FunctionDef) and any(source.called_name(inner) == name for inner in ast.walk(node))
     }  # fmt: skip
     found: dict[object, Call] = {}
     outer = _Scope()
@@ -71,7 +71,7 @@ def _in_statement(node: ast.stmt, scope: _Scope, makers: set[str], names: Sequen
             call = _arguments(inner, scope, names)
             if call:
                 yield call
-        elif isinstance(inner, ast.Call) and _called(inner) in _SUMMARIES:
+        elif isinstance(inner, ast.Call) and source.called_name(inner) in _SUMMARIES:
             yield from _summarised(inner, scope, names)
 
 
@@ -81,7 +81,7 @@ def _is_of_model(node: ast.Call, scope: _Scope, makers: set[str]) -> bool:
     if isinstance(called, ast.Attribute) and called.attr == "forward":
         called = called.value
     if isinstance(called, ast.Call):
-        return _called(called) in makers
+        return source.called_name(called) in makers
     return isinstance(called, ast.Name) and called.id in scope.models
 
 
@@ -99,7 +99,7 @@ def _remember(node: ast.stmt, scope: _Scope, makers: set[str]) -> None:
             scope.numbers[target.id] = number
         elif tensor is not None:
             scope.tensors[target.id] = tensor
-        elif any(_called(inner) in makers for inner in ast.walk(value)):
+        elif any(source.called_name(inner) in makers for inner in ast.walk(value)):
             scope.models.add(target.id)
 
 
@@ -142,16 +142,10 @@ def _summarised(node: ast.Call, scope: _Scope, names: Sequence[str]) -> Iterator
         yield (Argument(names[0], shape=whole),)
 
 
-def _called(node: ast.AST) -> str:
-    if not isinstance(node, ast.Call):
-        return ""
-    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-
-
 def _tensor(node: ast.expr, scope: _Scope) -> Argument | None:
     if isinstance(node, ast.Name):
         return scope.tensors.get(node.id)
-    name = _called(node)
+    name = source.called_name(node)
     if not isinstance(node, ast.Call) or not name:
         return None
     if name in _SAME or name in _CASTS:

@@ -176,11 +176,13 @@ def _default_type(moves: Moves, original: Callable[..., Any]) -> Callable[..., A
 
 def _files_name_a_device() -> bool:
     files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
-    return any(_names_a_device(file) for file in files if isinstance(file, str) and places.distance(file) == 0)
+    return any(_names_a_device(file) for file in files if isinstance(file, str))
 
 
 @functools.cache
 def _names_a_device(file: str) -> bool:
+    if places.distance(file) != 0:
+        return False
     try:
         with open(file, "rb") as opened:
             return _WORDS.search(opened.read()) is not None

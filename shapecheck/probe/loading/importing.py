@@ -23,10 +23,9 @@ from typing import ClassVar
 
 from shapecheck import source
 from shapecheck.probe import places
+from shapecheck.probe.folders import up_to_repository
 from shapecheck.probe.loading import executing, replacing
 from shapecheck.probe.loading.slicing import worth_slicing
-
-_REPOSITORY_MARKS = (".git", "pyproject.toml", "setup.py", "setup.cfg")
 
 
 @dataclass(frozen=True)
@@ -208,28 +207,18 @@ def _home(file: str) -> Home:
             break
         packages.insert(0, os.path.basename(root))
         root = os.path.dirname(root)
-    return Home(file, tuple(packages), root, _above(root))
+    return Home(file, tuple(packages), root, _with_sources(root))
 
 
 def _is_package(folder: str) -> bool:
     return os.path.isfile(os.path.join(folder, "__init__.py")) and "." not in os.path.basename(folder)
 
 
-def _above(root: str) -> tuple[str, ...]:
+def _with_sources(root: str) -> tuple[str, ...]:
     """The folders over `root` up to the repository's, or the current one, and the repository's `src`."""
-    chain = [root]
-    while os.path.dirname(chain[-1]) != chain[-1]:
-        chain.append(os.path.dirname(chain[-1]))
-    tops = [folder for folder in chain if folder == os.getcwd() or _is_repository(folder)]
-    if not tops:
-        return ()
-    kept = chain[: chain.index(tops[-1]) + 1]
-    beside = [os.path.join(folder, "src") for folder in kept if os.path.isdir(os.path.join(folder, "src"))]
-    return (*kept[1:], *beside)
-
-
-def _is_repository(folder: str) -> bool:
-    return any(os.path.exists(os.path.join(folder, mark)) for mark in _REPOSITORY_MARKS)
+    folders = up_to_repository(root)
+    beside = [os.path.join(folder, "src") for folder in folders if os.path.isdir(os.path.join(folder, "src"))]
+    return (*folders[1:], *beside)
 
 
 def _package_folders(home: Home) -> tuple[str, ...]:

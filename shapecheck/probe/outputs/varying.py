@@ -138,15 +138,31 @@ def touched_rows(
     if not runner.engine.has_values:
         return None
     other = runner.tensor(call, path, perturbed(call, where, 0))
-    if other is None or not (is_plain(base) and is_plain(other)) or other.shape != base.shape:
+    changed = None if other is None else difference(base, other)
+    return None if changed is None else rows(changed, axis)
+
+
+def difference(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor | None:
+    """True where two tensors of one shape differ by more than rounding; None for different shapes, and for sparse ones."""
+    if not (is_plain(one) and is_plain(other)) or one.shape != other.shape:
         return None
-    rows = base.shape[axis]
-    one, two = base.movedim(axis, 0).reshape(rows, -1), other.movedim(axis, 0).reshape(rows, -1)
+    if one.is_complex():
+        return (torch.view_as_real(one) != torch.view_as_real(other)).any(-1)
     if not one.is_floating_point():
-        return (one != two).any(1).nonzero().flatten().tolist()
-    difference = (one.double() - two.double()).abs().nan_to_num(0.0).amax(1)
-    scale = max(float(one.double().abs().nan_to_num(0.0).max()), 1e-6)
-    return (difference > 1e-6 * scale).nonzero().flatten().tolist()
+        return one != other
+    distance = (one.double() - other.double()).abs().nan_to_num(0.0)
+    scale = float(one.double().abs().nan_to_num(0.0).max()) if one.numel() else 0.0
+    return distance > 1e-6 * max(scale, 1e-6)
+
+
+def rows(mask: torch.Tensor, axis: int) -> list[int]:
+    """The indices along an axis at which anything is true."""
+    return along(mask, axis).nonzero().flatten().tolist()
+
+
+def along(mask: torch.Tensor, axis: int) -> torch.Tensor:
+    """For each index along an axis whether anything is true there."""
+    return mask.movedim(axis, 0).reshape(mask.shape[axis], -1).any(1)
 
 
 # ---------------------------------------------------------------------------- sizes that differ

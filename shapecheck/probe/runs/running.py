@@ -46,8 +46,8 @@ class TensorlessOutputError(Exception):
 class Trial:
     """One run. `depth` is how many layers it reached; `error` carries no traceback, `location` is the user's line.
 
-    `work` is counted in seconds of a nominal machine. `blamed` are the arguments that the operation that failed worked on, as they were fed or as views; `wanted` is what a check
-    of the user's own asked for.
+    `work` is counted in seconds of a nominal machine. `blamed` are the arguments that the operation that failed worked on,
+    as they were fed or as views; `wanted` is what a check of the user's own asked for.
     """
 
     call: Call

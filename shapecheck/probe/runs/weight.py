@@ -24,15 +24,12 @@ from shapecheck.probe.runs.feeding import tensors_in
 LIMIT = 512 * 2**20
 _PUT_OFF = 2**20
 _TENSOR = torch.Tensor
-_FILLS = frozenset({
-    nn.init.uniform_, nn.init.normal_, nn.init.constant_, nn.init.kaiming_uniform_, _TENSOR.uniform_, _TENSOR.normal_,
-    _TENSOR.zero_, _TENSOR.fill_, _TENSOR.exponential_, _TENSOR.bernoulli_, _TENSOR.erfinv_, _TENSOR.mul_, _TENSOR.add_,
+_INITS = frozenset({nn.init.uniform_, nn.init.normal_, nn.init.constant_, nn.init.kaiming_uniform_})
+_OVERWRITING = _INITS | {_TENSOR.uniform_, _TENSOR.normal_, _TENSOR.zero_, _TENSOR.fill_}
+_FILLS = _OVERWRITING | {
+    _TENSOR.exponential_, _TENSOR.bernoulli_, _TENSOR.erfinv_, _TENSOR.mul_, _TENSOR.add_,
     _TENSOR.sub_, _TENSOR.div_, _TENSOR.clamp_, _TENSOR.__imul__, _TENSOR.__iadd__, _TENSOR.__isub__, _TENSOR.__itruediv__,
-})  # fmt: skip
-_OVERWRITING = frozenset({
-    nn.init.uniform_, nn.init.normal_, nn.init.constant_, nn.init.kaiming_uniform_, _TENSOR.uniform_, _TENSOR.normal_,
-    _TENSOR.zero_, _TENSOR.fill_,
-})  # fmt: skip
+}  # fmt: skip
 _FACTORIES: dict[Any, Callable[[torch.Tensor], object]] = {
     torch.zeros: _TENSOR.zero_, torch.ones: lambda tensor: tensor.fill_(1),
     torch.rand: _TENSOR.uniform_, torch.randn: _TENSOR.normal_,
@@ -177,9 +174,6 @@ class Weighing(TorchFunctionMode):
     def fill_all(self) -> None:
         """At the end of a build: now the values are wanted."""
         self._fill(list(self._fills))
-
-
-_INITS = frozenset({nn.init.uniform_, nn.init.normal_, nn.init.constant_, nn.init.kaiming_uniform_})
 
 
 @contextmanager
