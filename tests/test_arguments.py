@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers import workers_with, written
 
 from shapecheck.specs import TensorSpec
 from shapecheck.workers import Workers
@@ -42,12 +43,8 @@ def net(parameters: str, *body: str, name: str = "Net") -> str:
 
 @pytest.fixture(scope="module")
 def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
-    folder = tmp_path_factory.mktemp("entry")
-    (folder / "arguments_entry.py").write_text(ENTRY)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(folder))
-        with Workers() as shared:
-            yield shared
+    with workers_with(tmp_path_factory.mktemp("entry") / "arguments_entry.py", ENTRY) as shared:
+        yield shared
 
 
 Load = Callable[..., dict[str, Any]]
@@ -59,10 +56,7 @@ def load(workers: Workers, tmp_path: Path) -> Load:
 
     def write_and_load(files: str | dict[str, str], target: str = "model.py:Net", **given: Any) -> Any:
         files = {"model.py": files} if isinstance(files, str) else files
-        for name, text in files.items():
-            path = tmp_path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(HEAD + text if name == "model.py" else text)
+        written(tmp_path, {name: HEAD + text if name == "model.py" else text for name, text in files.items()})
         return run(workers, tmp_path, target, given.pop("classes", None), given)
 
     return write_and_load

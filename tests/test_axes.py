@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from helpers import MODELS, module_at
 
 from shapecheck.errors import ModelError
 from shapecheck.probe.probing import Probe, ProbeHints, probe
@@ -34,16 +33,7 @@ AXES = {
 }
 
 
-def _networks() -> Any:
-    spec = importlib.util.spec_from_file_location("probe_axes", Path(__file__).parent / "models" / "probe_axes.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-NETWORKS = _networks()
+NETWORKS: Any = module_at(MODELS / "probe_axes.py")
 
 
 def _probed(name: str, *requests: InputRequest) -> Probe:

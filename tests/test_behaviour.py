@@ -6,18 +6,16 @@ type. A class without a mark is right.
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import re
-import sys
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
+from helpers import MODELS, module_at
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -27,21 +25,11 @@ from shapecheck.probe.probing import ProbeHints, probe
 from shapecheck.specs import Observation, parse_input
 
 torch.set_num_threads(1)
-MODELS = Path(__file__).parent / "models"
 AT_THE_END = ("softmax", "log_softmax", "sigmoid", "argmax", "detach")
 
 
-def _module(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, MODELS / f"{name}.py")
-    assert spec
-    assert spec.loader
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-WRONG = [_module(f"behaviour_{name}") for name in ("mixing", "batches", "constant")]
-RIGHT = _module("behaviour_right")
+WRONG = [module_at(MODELS / f"behaviour_{name}.py") for name in ("mixing", "batches", "constant")]
+RIGHT = module_at(MODELS / "behaviour_right.py")
 
 
 def _classes(*modules: ModuleType) -> list[type[nn.Module]]:

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 import torch
+from helpers import MODELS, workers_with, written
 from torch import nn
 
 import shapecheck
 from shapecheck.probe.loading import devices
 from shapecheck.workers import Workers
 
-MODELS = Path(__file__).parent / "models"
 HEAD = "import torch\nimport torch.nn as nn\n"
 NET = (
     HEAD
@@ -51,12 +51,8 @@ Check = Callable[..., dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
-    folder = tmp_path_factory.mktemp("entry")
-    (folder / "importing_entry.py").write_text(ENTRY)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(folder))
-        with Workers() as shared:
-            yield shared
+    with workers_with(tmp_path_factory.mktemp("entry") / "importing_entry.py", ENTRY) as shared:
+        yield shared
 
 
 @pytest.fixture
@@ -67,10 +63,8 @@ def check(workers: Workers, tmp_path: Path) -> Check:
         folder = tmp_path / "work"
         if isinstance(of, str):
             shutil.copytree(MODELS / of, folder)
-        for name, text in of.items() if isinstance(of, dict) else ():
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+        else:
+            written(folder, of)
         job = {**JOB, "folder": str(folder), "text": target, **more}
         [(_, result)] = workers.run([job], timeout, entry="importing_entry:check")
         return result

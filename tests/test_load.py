@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers import workers_with, written
 
 from shapecheck.workers import Workers
 
@@ -43,12 +44,8 @@ SIZED = HEAD + (
 
 @pytest.fixture(scope="module")
 def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
-    folder = tmp_path_factory.mktemp("entry")
-    (folder / "loading_entry.py").write_text(ENTRY)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(folder))
-        with Workers() as shared:
-            yield shared
+    with workers_with(tmp_path_factory.mktemp("entry") / "loading_entry.py", ENTRY) as shared:
+        yield shared
 
 
 Load = Callable[..., dict[str, Any]]
@@ -59,11 +56,7 @@ def load(workers: Workers, tmp_path: Path) -> Load:
     """Writes files, loads a target among them, and returns what came of it."""
 
     def write_and_load(target: str, files: dict[str, str | bytes], timeout: float = 20, **arguments: Any) -> Any:
-        for name, text in files.items():
-            path = tmp_path / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        job = {"folder": str(tmp_path), "target": target, "arguments": arguments}
+        job = {"folder": str(written(tmp_path, files)), "target": target, "arguments": arguments}
         [(_, result)] = workers.run([job], timeout, entry="loading_entry:load")
         return result
 

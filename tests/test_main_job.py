@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers import module_at
 from torch import nn
 
 from shapecheck import wire
@@ -65,13 +65,7 @@ def test_mended_networks_are_clean(reports: dict[str, Any], name: str) -> None:
 
 @pytest.mark.parametrize("path", STRANGERS, ids=lambda path: path.stem)
 def test_networks_of_strangers(path: Path) -> None:
-    spec = importlib.util.spec_from_file_location(f"expectation_of_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    expected = module.EXPECT
+    expected = module_at(path, f"expectation_of_{path.stem}").EXPECT
     job = {
         "kind": "model",
         "text": f"{path}:{expected['model']}",

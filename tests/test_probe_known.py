@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import sys
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
+from helpers import MODELS, module_at
 from torch import nn
 
 from shapecheck.errors import ModelError
@@ -21,20 +18,9 @@ from shapecheck.specs import parse_input
 
 pytestmark = pytest.mark.filterwarnings("ignore:enable_nested_tensor")
 torch.set_num_threads(1)
-MODELS = Path(__file__).parent / "models"
 
 
-def _module(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, MODELS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-HOMES = [_module(name) for name in ("probe_known", "probe_known_more", "probe_shown")]
+HOMES = [module_at(MODELS / f"{name}.py") for name in ("probe_known", "probe_known_more", "probe_shown")]
 
 
 def _model(name: str) -> nn.Module:

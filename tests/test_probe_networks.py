@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
-
 import pytest
 import torch
+from helpers import MODELS, module_at
 from torch import nn
 
 from shapecheck.errors import ModelError
 from shapecheck.probe.probing import Probe, ProbeHints, probe
 
 torch.set_num_threads(1)
-MODELS = Path(__file__).parent / "models"
 
 
-def _module(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, MODELS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-HOMES = [_module(f"probe_{name}") for name in ("audio", "sequences", "images", "others", "strangers")]
+HOMES = [module_at(MODELS / f"probe_{name}.py") for name in ("audio", "sequences", "images", "others", "strangers")]
 
 
 def _model(name: str) -> nn.Module:
