@@ -25,14 +25,14 @@ LAYERS = (
     "operations", "symbols", "rules", "narrowing", "keywords", "matching", "readings", "diagnosis", "drawing", "suggestions",
     "model_rules", "pipeline", "check_pages", "pages", "rule_folders", "rule_cases", "rule_schema",
     # torch: measured, asked, probed
-    "measure", "at_hand", "probe", "callables", "samples", "oracle", "calls", "reference", "verify", "torch_judge", "own_loss", "jobs",
+    "measure", "at_hand", "probe", "callables", "samples", "oracle", "calls", "reference", "verify", "torch_judge", "own_loss", "intercept", "jobs",
     # processes
     "worker", "forking", "processes", "workers", "rule_runs",
     # what users touch
     "render", "api", "rule_tests", "runs", "cli", "__main__",
 )  # fmt: skip
 TORCH = {
-    "measure", "at_hand", "probe", "callables", "samples", "oracle", "calls", "reference", "verify", "torch_judge", "own_loss",
+    "measure", "at_hand", "probe", "callables", "samples", "oracle", "calls", "reference", "verify", "torch_judge", "own_loss", "intercept",
     "rule_tests",
 }  # fmt: skip
 UPWARDS = {

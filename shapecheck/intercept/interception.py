@@ -1,0 +1,202 @@
+"""Tells a listener of every outermost loss call of the program while it is on, in any thread. Checks nothing.
+
+What is compiled, traced or mapped by torch has no values to look at and runs as if nobody listened.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import FunctionType, TracebackType
+from typing import Any
+
+import torch
+
+from shapecheck.intercept.binding import Parameters, divided, named_by_contract, parameters_of, settings
+from shapecheck.intercept.calls import Listener, LossCall
+from shapecheck.intercept.hidden import NoValues, plain
+from shapecheck.intercept.stack import spots
+from shapecheck.intercept.swapping import Swap, can_be_swapped, twin
+from shapecheck.oracle import function_of
+from shapecheck.rules import Loss, all_losses
+
+
+class _ThisThread(threading.local):
+    """Whether a loss call is going on, or something that is not to be seen."""
+
+    busy: bool = False
+
+
+_here = _ThisThread()
+_lock = threading.RLock()
+_active: tuple[Interception, ...] = ()
+
+
+@contextmanager
+def unseen() -> Iterator[None]:
+    """Loss calls that this thread makes meanwhile are told to nobody."""
+    was, _here.busy = _here.busy, True
+    try:
+        yield
+    finally:
+        _here.busy = was
+
+
+class Interception:
+    """A context manager: while it is entered, `listener` is told of the loss calls of all threads.
+
+    `folders` are folders of rule files besides ours. May be entered again while it is on.
+    """
+
+    def __init__(self, listener: Listener, folders: tuple[Path, ...] = ()) -> None:
+        self.listener = listener
+        self.folders = folders
+        self._entered = 0
+
+    @cached_property
+    def losses(self) -> dict[FunctionType, _Seen]:
+        """The functions that are seen, and the loss that each is to this listener."""
+        return dict(_torch_losses(self.folders))
+
+    def __enter__(self) -> Interception:
+        with _lock:
+            self._entered += 1
+            if self._entered == 1:
+                _switch((*_active, self))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with _lock:
+            self._entered -= 1
+            if self._entered == 0:
+                _switch(tuple(each for each in _active if each is not self))
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What a function is to a listener: a loss with a rule, called as `parameters` say, as a method where `method`.
+
+    `names` are the contract's names of the parameters that are tensors.
+    """
+
+    rule: Loss
+    parameters: Parameters
+    names: Mapping[str, str]
+    method: bool
+
+    def call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> LossCall | None:
+        """None where Python would refuse the call, or where there are no values: that is not for us to judge."""
+        given = self.parameters.bound(args, kwargs)
+        if given is None:
+            return None
+        try:
+            if self.method:
+                given = {**settings(args[0], self.rule), **given}
+            tensors, keywords = divided(given, self.names, self.rule, {} if self.method else self.parameters.defaults)
+            tensors = {name: plain(value) for name, value in tensors.items()}
+            keywords = {name: plain(value) for name, value in keywords.items()}
+        except NoValues:
+            return None
+        return LossCall(self.rule.name, tensors, keywords, spots(sys._getframe(1)))
+
+
+def _torch_losses(folders: tuple[Path, ...]) -> Iterator[tuple[FunctionType, _Seen]]:
+    for rule in all_losses(folders):
+        if not rule.call.startswith("torch."):
+            continue
+        found: Any = function_of(rule)
+        method = isinstance(found, type)
+        function = found.forward if method else found
+        if can_be_swapped(function):
+            parameters = parameters_of(_originals.get(function, function))
+            names = named_by_contract(parameters.order[method:], rule)
+            yield function, _Seen(rule, parameters, names, method)
+
+
+_originals: dict[FunctionType, FunctionType] = {}
+_swaps: dict[FunctionType, Swap] = {}
+
+
+def _switch(active: tuple[Interception, ...]) -> None:
+    """Only these are told from now on; every function that one of them sees is swapped, and no other."""
+    global _active
+    wanted = {function for each in active for function in each.losses}
+    for function in wanted - set(_swaps):
+        _originals[function] = original = twin(function)
+        _swaps[function] = Swap(function, original, _told(function, original))
+    _active = active
+    for function in wanted:
+        _swaps[function].on()
+    for function in set(_swaps) - wanted:
+        _swaps.pop(function).off()
+        del _originals[function]
+
+
+def _told(function: FunctionType, original: FunctionType) -> Callable[[tuple[Any, ...], dict[str, Any]], Any]:
+    """What is called in a loss function's place."""
+
+    def instead(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        __tracebackhide__ = True
+        if torch.compiler.is_compiling() or _here.busy or torch._C._get_tracing_state() is not None:
+            return original(*args, **kwargs)
+        _here.busy = True
+        try:
+            calls = _begun(function, args, kwargs)
+            result = original(*args, **kwargs)
+            for listener, call in calls:
+                _tell(listener.after, call, result)
+            return result
+        except Exception as error:  # of the loss: a listener's own never comes here
+            for listener, call in calls:
+                _tell(listener.raised, call, error)
+            raise
+        finally:
+            _here.busy = False
+
+    return instead
+
+
+def _begun(function: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[tuple[Listener, LossCall]]:
+    """Who is to be told of this call, and has been told that it begins."""
+    calls = [(each.listener, call) for each in _active if (call := _call(each, function, args, kwargs)) is not None]
+    for listener, call in calls:
+        _tell(listener.before, call)
+    return calls
+
+
+def _call(
+    interception: Interception, function: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> LossCall | None:
+    seen = interception.losses.get(function)
+    if seen is None:
+        return None
+    try:
+        return seen.call(args, kwargs)
+    except Exception as error:
+        _complain(error)
+        return None
+
+
+def _tell(method: Callable[..., None], *told: Any) -> None:
+    try:
+        method(*told)
+    except Exception as error:
+        _complain(error)
+
+
+_complained: set[str] = set()
+
+
+def _complain(error: Exception) -> None:
+    """A mistake of ours is said once and never reaches the program."""
+    text = f"{type(error).__name__}: {error}"
+    if text not in _complained:
+        _complained.add(text)
+        print(f"shapecheck: a loss call could not be looked at ({text}); the program goes on", file=sys.stderr)

@@ -1,0 +1,85 @@
+"""The user's own lines on the stack, taken down at once and worked out when they are asked for. Runs nothing."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import os
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import CodeType, FrameType
+from typing import Any
+
+from shapecheck.errors import Location
+from shapecheck.probe.places import distance, shown
+
+_COMMANDS = sysconfig.get_path("scripts") + os.sep
+
+
+@dataclass(frozen=True)
+class Spot:
+    """An instruction that is running: a code object and where in it. Holds no frame, so that no tensor is kept alive."""
+
+    code: CodeType
+    instruction: int
+
+    @property
+    def line(self) -> int:
+        """1-based; where an instruction has no line of its own, that of the function."""
+        for start, end, line in self.code.co_lines():
+            if start <= self.instruction < end and line is not None:
+                return line
+        return self.code.co_firstlineno
+
+    @property
+    def location(self) -> Location:
+        return Location(shown(self.code.co_filename), self.line)
+
+    @property
+    def written(self) -> str:
+        """What is called there, as it is written: `criterion`, `self.loss`; '' where that is not known (Python 3.10)."""
+        try:
+            called = ast.parse(self._segment(), mode="eval").body
+        except (SyntaxError, ValueError):
+            return ""
+        return ast.unparse(called.func) if isinstance(called, ast.Call) else ""
+
+    def _segment(self) -> str:
+        """The source text of the running expression."""
+        positions: Any = getattr(self.code, "co_positions", None)
+        if positions is None:
+            return ""
+        places = list(positions())
+        first, last, start, end = places[self.instruction // 2]
+        if None in (first, last, start, end):
+            return ""
+        lines = [linecache.getline(self.code.co_filename, line).encode() for line in range(first, last + 1)]
+        lines[-1] = lines[-1][:end]
+        lines[0] = lines[0][start:]
+        return b"".join(lines).decode(errors="replace")
+
+
+def spots(frame: FrameType | None) -> tuple[Spot, ...]:
+    """The user's frames from this one outwards, innermost first.
+
+    Where no code of the user's is on the stack, the innermost frame of an installed package, else the innermost at all.
+    """
+    every = [(rank(each), each) for each in _outwards(frame)]
+    nearest = min((found for found, _ in every), default=0)
+    kept = [Spot(each.f_code, each.f_lasti) for found, each in every if found == nearest]
+    return tuple(kept) if nearest == 0 else tuple(kept[:1])
+
+
+def rank(frame: FrameType) -> int:
+    """As `places.distance`; what was typed at a prompt is the user's too, and the commands of an environment are not."""
+    filename = frame.f_code.co_filename
+    if filename.startswith("<"):
+        return 0 if frame.f_globals.get("__name__") == "__main__" else 2
+    return 2 if filename.startswith(_COMMANDS) else distance(filename)
+
+
+def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
