@@ -26,6 +26,7 @@ LAYERS = (
     "model_rules", "pipeline", "check_pages", "pages", "rule_folders", "rule_cases", "rule_schema",
     # torch: measured, asked, probed
     "measure", "at_hand", "probe", "callables", "samples", "oracle", "calls", "reference", "verify", "torch_judge", "own_loss", "intercept", "jobs",
+    "script",
     # processes
     "worker", "forking", "processes", "workers", "rule_runs",
     # what users touch
@@ -33,7 +34,7 @@ LAYERS = (
 )  # fmt: skip
 TORCH = {
     "measure", "at_hand", "probe", "callables", "samples", "oracle", "calls", "reference", "verify", "torch_judge", "own_loss", "intercept",
-    "rule_tests",
+    "script", "rule_tests",
 }  # fmt: skip
 UPWARDS = {
     ("report", "render"),  # print(report) shows what the command line does
