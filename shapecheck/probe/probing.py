@@ -1,4 +1,4 @@
-"""The dummy forward pass: finds an input, runs the model on it, picks the output and names its axes.
+"""The probe: finds an input or takes a real one, runs the model on it, picks the output and names its axes.
 
 The model is the user's: it is in eval mode for the probe, and everything about it is as before afterwards.
 """
@@ -27,6 +27,7 @@ from shapecheck.probe.inputs.asking import Asked, asked_for, declared, labelled,
 from shapecheck.probe.inputs.candidates import parameters_of
 from shapecheck.probe.inputs.declared import with_declared_channels
 from shapecheck.probe.inputs.labels import with_labels
+from shapecheck.probe.inputs.real import RealCall, as_given, call_of, fewer, with_labels_of
 from shapecheck.probe.inputs.search import Search, find
 from shapecheck.probe.inputs.sizing import Sizes, sizes_for
 from shapecheck.probe.inputs.tries import dtype_name, first_line, shown
@@ -43,8 +44,10 @@ from shapecheck.probe.runs.state import guarded, in_training, seed
 from shapecheck.probe.runs.values import has_values, is_plain
 from shapecheck.specs import InputRequest, Observation, ProbedInput, Size
 
+_MIXING = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd)
 _MOST_TRIES_AS_TYPED = 40
 _WORTH_BUILDING = 2 * 2**30  # bytes, where shapes alone found no input: that takes seconds
+_NOT_REPEATED = "the model could not be run again on what it was called with: a dummy input was found instead"
 _SPACE_NAMES = {"time": ("T", "L"), "depth": ("D",), "height": ("H",), "width": ("W",)}
 
 
@@ -64,7 +67,7 @@ class ProbeHints:
 
 @dataclass(frozen=True)
 class Probe:
-    """What the dummy forward pass saw. `axes` has one of `specs.ROLES` for each axis of `output`.
+    """What the dummy forward pass saw, or a real one: then inputs and output are those. `axes` has one of `specs.ROLES` for each axis of `output`.
 
     `sizes` binds N, and where they exist C (the output's class axis), T, L, D, H, W (the input's), and the names typed by the
     user. `requires_grad` is whether the output carries gradient when run with gradients on. Without values, `output` has a shape
@@ -99,12 +102,20 @@ class Probe:
 
 @dataclass(frozen=True)
 class _Found:
-    """A call that runs, where it came from, what the user asked for, and whether it takes train mode to give what is trained."""
+    """A call that runs, where it came from, what the user asked for, and whether it takes train mode to give what is trained.
+
+    `note` is what has to be said of it.
+    """
 
     trial: Trial
     origin: str
     asked: Asked | None = None
     trained: bool = False
+    note: str = ""
+
+    @property
+    def is_real(self) -> bool:
+        return self.origin == "data"
 
     def keeps(self, call: Call) -> bool:
         return self.asked is None or self.asked.allows(call)
@@ -120,8 +131,11 @@ def probe(
     output_path: str | None,
     hints: ProbeHints,
     engine: Engine | None = None,
+    real: RealCall | None = None,
 ) -> Probe:
-    """Runs the model on `requests`, on what it declares, or on what a search finds; `engine` is how, if that is decided.
+    """Runs the model on `requests`, on `real`, on what it declares, or on what a search finds; `engine` is how, if that is decided.
+
+    Of a real call the batch is cut to a few samples, and its other sizes are varied; the output is that of the call as it was.
 
     Raises UserError for wrong requests, and ModelError: SC904 if the model fails on the input the user gave, SC905 if none is
     found, SC908 if the output to use is missing or not plain.
@@ -129,10 +143,10 @@ def probe(
     engine = engine or engine_for(model)
     try:
         try:
-            return _probed(model, requests, output_path, hints, engine)
+            return _probed(model, requests, output_path, hints, engine, real)
         except _UnlikeError:
             engine.whole()
-            return _probed(model, requests, output_path, hints, engine)
+            return _probed(model, requests, output_path, hints, engine, real)
     except ValuesNeededError as needed:
         words = f"{type(model).__name__} needs values: {first_line(needed.cause)}"
         failed = ModelError(words, "other inputs would not change that", code="SC904", location=needed.location)
@@ -141,30 +155,30 @@ def probe(
         if engine.has_values or failed.code == "SC908":
             raise
         model = engine.for_real(failed, _WORTH_BUILDING)
-    return _probed(model, requests, output_path, hints, Engine())
+    return _probed(model, requests, output_path, hints, Engine(), real)
 
 
 def _probed(
-    model: nn.Module, requests: Sequence[InputRequest], output_path: str | None, hints: ProbeHints, engine: Engine
+    model: nn.Module,
+    requests: Sequence[InputRequest],
+    output_path: str | None,
+    hints: ProbeHints,
+    engine: Engine,
+    real: RealCall | None,
 ) -> Probe:
     model = _settled(model)
     recorder = Recorder(checking=not requests)
     with guarded(model) as guard, watched(model, recorder):
         runner = Runner(model, guard, recorder, time.monotonic() + hints.budget_seconds, engine)
         sizes = sizes_for(model)
-        found = (
-            _requested(runner, requests, sizes) if requests else _declared(runner) or _Found(find(runner), "inferred")
-        )
-        if found.origin == "inferred":
-            found = replace(found, trial=with_declared_channels(runner, found.trial))
-        found = replace(found, trial=with_labels(runner, found.trial))
-        recorder.checking, recorder.flattening = False, not requests
+        found = _found(runner, requests, sizes, real)
+        recorder.checking, recorder.flattening = False, not requests and not found.is_real
         runner.deadline += hints.budget_seconds / 2
         runner.slow = found.trial.work > RATHER_SLOW
         found, piece = _trained(runner, found, _picked(runner, found.trial, output_path, hints), output_path, hints)
         scores = hints.has_classes or hints.loss in LOSSES_WITH_CLASSES
         evidence = evidence_of(model, piece.tensor, found.trial.arrivals, scores, hints.classes)
-        call = labelled(found.trial.call, found.trial.arrivals)
+        call = found.trial.call if found.is_real else labelled(found.trial.call, found.trial.arrivals)
         told = found.asked is not None and found.asked.tells_batch
         named = name_axes(
             runner, call, piece.path, piece.tensor, found.trial.arrivals, evidence, sizes, found.keeps, told
@@ -174,7 +188,25 @@ def _probed(
         if engine.has_values:
             typed = found.asked.call if found.asked else ()
             seen += observe(runner, named, piece.path, final.output, typed, seen, found.keeps)
-    return _probe_of(model, found, named, piece, final, seen, engine)
+        shown = _as_given(runner, named, piece.path, final) if found.is_real else _Shown(named.call, final.output)
+    return _probe_of(model, found, named, shown, piece, final, seen, engine)
+
+
+def _found(runner: Runner, requests: Sequence[InputRequest], sizes: Sizes, real: RealCall | None) -> _Found:
+    """What the user typed, the real call, what the model declares, or what a search finds, in this order."""
+    if requests:
+        found = _requested(runner, requests, sizes)
+    elif real is not None and (repeated := _repeated(runner, real)):
+        return repeated
+    else:
+        found = _declared(runner) or _inferred(runner)
+        if real is not None:
+            found = replace(found, note=_NOT_REPEATED)
+    return replace(found, trial=with_labels(runner, found.trial))
+
+
+def _inferred(runner: Runner) -> _Found:
+    return _Found(with_declared_channels(runner, find(runner)), "inferred")
 
 
 def _picked(runner: Runner, trial: Trial, output_path: str | None, hints: ProbeHints) -> Piece:
@@ -218,7 +250,7 @@ def _trained(
 
     Only the modules of the user's are in that mode; torch's own layers stay as they are, so that samples stay apart.
     """
-    if piece.tensor.is_floating_point() or piece.tensor.is_complex():
+    if found.trained or piece.tensor.is_floating_point() or piece.tensor.is_complex():
         return found, piece
     _set_own_training(runner.model, True)
     trial = runner.run(found.trial.call)
@@ -232,9 +264,9 @@ def _trained(
 
 
 def _set_own_training(model: nn.Module, training: bool) -> None:
-    """The guard puts the flags back."""
+    """The guard puts the flags back. A dropout or batch norm of the user's own kind is one, too."""
     for module in model.modules():
-        if not type(module).__module__.startswith("torch.nn."):
+        if not type(module).__module__.startswith("torch.nn.") and not isinstance(module, _MIXING):
             module.training = training
 
 
@@ -257,6 +289,41 @@ def _settled(model: nn.Module) -> nn.Module:
 
 
 # ---------------------------------------------------------------------------- a call that runs
+
+
+def _repeated(runner: Runner, real: RealCall) -> _Found | None:
+    """The real call with few samples, in the mode that gives the parts it gave; None if the model does not run so."""
+    call = call_of(runner.model, real)
+    if not any(argument.is_tensor for argument in call):
+        return None
+    runner.recorder.checking = False
+    trial = _of_few(runner, call)
+    if real.training:
+        _set_own_training(runner.model, True)
+        other = _of_few(runner, call) if trial is None else runner.run(trial.call)
+        if other is not None and other.worked and (trial is None or _parts(other) != _parts(trial)):
+            return _Found(replace(other, call=with_labels_of(other.call, other.arrivals)), "data", trained=True)
+        _set_own_training(runner.model, False)
+    runner.recorder.checking = True
+    return None if trial is None else _Found(trial, "data")
+
+
+def _of_few(runner: Runner, call: Call) -> Trial | None:
+    """Cut along the axis that is the batch to the first layer, or else as it is."""
+    for axis in (0, 1):
+        trial = next((trial for cut in fewer(call, axis) if (trial := runner.run(cut)).worked), None)
+        if trial is None:
+            return None
+        trial = replace(trial, call=with_labels_of(trial.call, trial.arrivals))
+        main = trial.call[main_index(trial.call)]
+        if axis == 0 and len(main.shape) > 1 and main.label(1) == "batch":
+            continue
+        return trial
+    return None
+
+
+def _parts(trial: Trial) -> list[tuple[str, tuple[int, ...], bool]]:
+    return [(piece.path, tuple(piece.tensor.shape), piece.tensor.is_floating_point()) for piece in pieces(trial.output)]
 
 
 def _requested(runner: Runner, requests: Sequence[InputRequest], sizes: Sizes) -> _Found:
@@ -330,6 +397,21 @@ def _also_in_training(runner: Runner, call: Call, path: str, found: list[Watched
     return [one for one in found if one.observation.kind in kinds]
 
 
+@dataclass(frozen=True)
+class _Shown:
+    """The call and the output that are reported."""
+
+    call: Call
+    output: torch.Tensor
+
+
+def _as_given(runner: Runner, named: Named, path: str, final: _Final) -> _Shown:
+    """The real call as it was."""
+    call = as_given(named.call)
+    output = runner.tensor(call, path)
+    return _Shown(named.call, final.output) if output is None else _Shown(call, output)
+
+
 def _watched_run(runner: Runner, call: Call, path: str, watch: Watch) -> torch.Tensor:
     return at(_with_gradient(runner, call, watch), path)
 
@@ -364,23 +446,26 @@ def _probe_of(
     model: nn.Module,
     found: _Found,
     named: Named,
+    shown: _Shown,
     piece: Piece,
     final: _Final,
     seen: Sequence[Observation],
     engine: Engine,
 ) -> Probe:
-    axes = named.roles if len(named.roles) == final.output.dim() else ("unknown",) * final.output.dim()
-    notes = [*engine.notes(model), *_coinciding(final.output, axes), *([final.note] if final.note else [])]
+    call, output = shown.call, shown.output
+    axes = named.roles if len(named.roles) == output.dim() else ("unknown",) * output.dim()
+    coinciding = _coinciding(final.output, axes) if final.output.dim() == len(axes) else []
+    notes = filter(None, [found.note, *engine.notes(model), *coinciding, final.note])
     return Probe(
-        inputs=tuple(_input(argument, found.origin) for argument in named.call if argument.is_tensor),
-        output=final.output,
+        inputs=tuple(_input(argument, found.origin) for argument in call if argument.is_tensor),
+        output=output,
         output_path=piece.path,
         axes=axes,
-        sizes=_sizes(named.call, found.asked.bound(named.call) if found.asked else {}, axes, tuple(final.output.shape)),
+        sizes=_sizes(call, found.asked.bound(call) if found.asked else {}, axes, tuple(output.shape)),
         observations=tuple(seen),
         requires_grad=final.requires_grad,
         notes=tuple(notes),
-        rerun=_again(model, named.call, piece.path, final.watched, found.trained) if engine.has_values else None,
+        rerun=_again(model, call, piece.path, final.watched, found.trained) if engine.has_values else None,
         engine=engine.name,
     )
 

@@ -44,7 +44,7 @@ _EDGES = re.compile(r"(^|_)(edges?|edge_?ind(ex|ices)|edge_?list)($|_\d?)")
 _ADJACENCY = re.compile(r"(^|_)adj|graph|laplac")
 _OWNERS = re.compile(r"^(batch|batch_?(idx|index|ind|vec|vector)|graph_?(ids?|idx)|node2graph|segment_?ids?)$")
 _MASK = re.compile(r"mask|padding")
-_LENGTHS = re.compile(r"(^|_)(len|lens|lengths?|seq_?lens?)($|_)|lens$|lengths?$")
+LENGTHS = re.compile(r"(^|_)(len|lens|lengths?|seq_?lens?)($|_)|lens$|lengths?$")
 _LONGEST = re.compile(r"^(max|min|total)_?(\w+_)?(len|length|steps|time)$|^num_?(frames|steps)$")
 _SPECTRUM = re.compile(r"(^|_)(mels?|spec|specs|spectrograms?|melspec\w*)($|_)")
 _STATE = re.compile(
@@ -54,7 +54,7 @@ _CELL = re.compile(r"^(c0|c_0|cx|cell|cell_state|c_prev)$")
 _MEMORY = re.compile(r"enc(oder)?_(out|hid|state|feat)\w*|memory|context")
 _TIMESTEP = re.compile(r"^(t|time|times|sigma)$|(^|_)(timesteps?|time_?steps?|step|noise_levels?)$")
 INDEX_NAMES = re.compile(
-    "|".join(names.pattern for names in (_TOKENS, _SINGLE, _LABELS, _EDGES, _OWNERS, _MASK, _LENGTHS, _TIMESTEP))
+    "|".join(names.pattern for names in (_TOKENS, _SINGLE, _LABELS, _EDGES, _OWNERS, _MASK, LENGTHS, _TIMESTEP))
 )
 _IMAGE = re.compile(r"im(g|age)|pixel|frame|photo")
 _UNLIKELY = 1.0
@@ -154,7 +154,7 @@ def parts_of(model: nn.Module) -> list[Part]:
 
 def _held(model: nn.Module, parameter: inspect.Parameter) -> list[Part]:
     """What the argument holds, with what is told from other entries last: edges, masks, lengths."""
-    told = (_EDGES, _OWNERS, _MASK, _LENGTHS, _LABELS)
+    told = (_EDGES, _OWNERS, _MASK, LENGTHS, _LABELS)
     entries = held(model, parameter.name)
     if any(pattern.search(parameter.name) for pattern in (*told, _STATE, _CELL)):  # of two rows, or a pair, by nature
         entries = [entry for entry in entries if entry.place < 0]
@@ -244,7 +244,7 @@ def _beside(name: str, annotation: str, main: Argument, model: nn.Module, sizes:
         )
     if _LONGEST.search(name):
         return [Argument(kind="constant", value=_time_of(main, sizes)), nothing, _lengths(main, sizes)]
-    if _LENGTHS.search(name):
+    if LENGTHS.search(name):
         lengths = _lengths(main, sizes)
         column = replace(lengths, shape=(sizes.batch, 1), labels=("batch", ""))
         return [lengths, nothing, column, replace(lengths, kind="int", high=lengths.high + 1)]

@@ -1,16 +1,17 @@
-"""Dummy arguments of a forward pass: what they are (`Argument`) and the tensors made of them. Runs no model."""
+"""Arguments of a forward pass, made up or like real ones: what they are (`Argument`) and the tensors made of them. Runs no model."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 
 from shapecheck.probe.inputs.bundles import Bundle
+from shapecheck.probe.inputs.holders import entry_of, refilled
 
 SPACE = ("depth", "height", "width")
 GROWING = ("time", *SPACE)
@@ -23,7 +24,8 @@ class Argument:
     `kind` is float, int, bool, lengths (ints, each equal to `high`), state (of a recurrent layer; `pair` is an LSTM's) or
     constant (`value` is passed as it is). `labels` say what each axis is meant to be: a role, or '' for a fixed size. Ints
     run from 0 up to, not including, `high`. `holder` is the parameter that takes it together with others, by name as in
-    `batch["tokens"]`, or in a tuple, at `place`; its own name is then `batch.tokens`.
+    `batch["tokens"]`, or in a tuple, at `place`; its own name is then `batch.tokens`. `sample` is the real tensor whose values
+    it takes, at any shape; a real container that held it is `whole`, under `entry`.
     """
 
     name: str = ""
@@ -37,6 +39,9 @@ class Argument:
     value: Any = None
     holder: str = ""
     place: int = -1
+    sample: torch.Tensor | None = field(default=None, compare=False, repr=False)
+    whole: Any = field(default=None, compare=False, repr=False)
+    entry: Any = field(default=None, compare=False, repr=False)
 
     @property
     def short_name(self) -> str:
@@ -118,10 +123,13 @@ def total_bytes(call: Iterable[Argument]) -> int:
     return sum(math.prod(a.shape) * a.dtype.itemsize for a in call if a.is_tensor)
 
 
-def feed(call: Call) -> tuple[list[Any], dict[str, Any]]:
-    """Positional and keyword arguments; the same call always gives the same values."""
-    generator = torch.Generator().manual_seed(0)
+def feed(call: Call, seed: int = 0) -> tuple[list[Any], dict[str, Any]]:
+    """Positional and keyword arguments; the same call always gives the same values, and others for another seed."""
+    generator = torch.Generator().manual_seed(seed)
     values = [make(argument, generator) for argument in call]
+    for argument, value in zip(call, values, strict=True):
+        if seed and argument.sample is not None:
+            _disturb(argument, value, generator)
     return given(call, values)
 
 
@@ -132,7 +140,11 @@ def given(call: Call, values: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]
     pairs = zip(call, values, strict=True)
     for holder, together in itertools.groupby(pairs, key=lambda pair: pair[0].holder):
         if holder:
-            positional.append(_bundled(list(together)))
+            held = list(together)
+            if held[0][0].keyword:
+                keyword[holder] = _bundled(held)
+            else:
+                positional.append(_bundled(held))
             continue
         for argument, value in together:
             if argument.keyword:
@@ -142,7 +154,9 @@ def given(call: Call, values: Sequence[Any]) -> tuple[list[Any], dict[str, Any]]
     return positional, keyword
 
 
-def _bundled(pairs: Sequence[tuple[Argument, Any]]) -> tuple[Any, ...] | Bundle:
+def _bundled(pairs: Sequence[tuple[Argument, Any]]) -> Any:
+    if pairs[0][0].whole is not None:
+        return refilled(pairs[0][0].whole, [(argument.entry, value) for argument, value in pairs])
     if pairs[0][0].place >= 0:
         return tuple(value for _, value in sorted(pairs, key=lambda pair: pair[0].place))
     return Bundle({argument.short_name: value for argument, value in pairs})
@@ -151,10 +165,13 @@ def _bundled(pairs: Sequence[tuple[Argument, Any]]) -> tuple[Any, ...] | Bundle:
 def values_of(call: Call, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[Any]:
     """The value of each argument of the call, found again in what was fed."""
     positional = iter(args)
-    for holder, together in itertools.groupby(call, key=lambda argument: argument.holder):
-        whole = next(positional, None) if holder else None
+    for holder, grouped in itertools.groupby(call, key=lambda argument: argument.holder):
+        together = list(grouped)
+        whole = (kwargs.get(holder) if together[0].keyword else next(positional, None)) if holder else None
         for argument in together:
-            if isinstance(whole, tuple):
+            if argument.whole is not None:
+                yield entry_of(whole, argument.entry)
+            elif isinstance(whole, tuple):
                 yield whole[argument.place]
             elif holder:
                 yield whole.get(argument.short_name) if isinstance(whole, Mapping) else None
@@ -163,8 +180,10 @@ def values_of(call: Call, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Ite
 
 
 def make(argument: Argument, generator: torch.Generator) -> Any:
-    """The value of one argument: floats within (0, 1), safe under log and square root."""
+    """The value of one argument: like its sample, else floats within (0, 1), safe under log and square root."""
     shape = argument.shape
+    if argument.sample is not None:
+        return _like(argument, argument.sample)
     if argument.kind == "constant":
         return argument.value
     if argument.kind == "lengths":
@@ -189,6 +208,20 @@ def _indices(argument: Argument, generator: torch.Generator) -> torch.Tensor:
     return values.to(argument.dtype)
 
 
+def _like(argument: Argument, sample: torch.Tensor) -> torch.Tensor:
+    """The first values of the sample along each axis, or each of them several times over: what is sorted or padded stays so."""
+    values = sample
+    for axis, (size, old) in enumerate(zip(argument.shape, sample.shape, strict=True)):
+        if size < old:
+            values = values.narrow(axis, 0, size)
+        elif size > old:
+            values = values.index_select(axis, torch.arange(size, device=values.device) * old // size)
+    if argument.kind == "lengths" and values.numel():
+        return (values + (argument.high - values.max())).clamp(min=min(1, int(values.min())))
+    with torch.enable_grad():  # what came of another module carries gradient, and is no leaf
+        return values.clone() if sample.requires_grad else values.detach().clone()
+
+
 def perturbed(call: Call, where: Iterable[Position], index: int) -> Callable[[], tuple[list[Any], dict[str, Any]]]:
     """`feed`, with other values at `index` along each of these axes."""
     axes = dict(where)
@@ -198,16 +231,34 @@ def perturbed(call: Call, where: Iterable[Position], index: int) -> Callable[[],
         noise = torch.Generator().manual_seed(1)
         values = [make(argument, generator) for argument in call]
         for number, axis in axes.items():
-            _disturb(call[number], values[number], axis, index, noise)
+            value = values[number]
+            for tensor in value if isinstance(value, tuple) else (value,):
+                _disturb(call[number], tensor.select(axis, index), noise)
         return given(call, values)
 
     return fed
 
 
-def _disturb(argument: Argument, value: Any, axis: int, index: int, noise: torch.Generator) -> None:
-    for tensor in value if isinstance(value, tuple) else (value,):
-        row = tensor.select(axis, index)
-        if argument.kind == "int":
-            row.copy_((row + 1) % max(argument.high, 1))
-        elif argument.kind in ("float", "state"):
-            row.add_(torch.rand(row.shape, generator=noise).to(row.dtype))
+def _disturb(argument: Argument, row: torch.Tensor, noise: torch.Generator) -> None:
+    """Other values in place, of the same range."""
+    if argument.kind == "int":
+        row.copy_(_next_index(argument, row))
+    elif argument.kind in ("float", "state"):
+        added = torch.rand(row.shape, generator=noise).to(row)
+        row.add_(added if argument.sample is None else added * _scale(argument.sample))
+
+
+def _next_index(argument: Argument, row: torch.Tensor) -> torch.Tensor:
+    """Of indices that were made up, the next ones; of real ones the next that occurs."""
+    if argument.sample is None:
+        return (row + 1) % max(argument.high, 1)
+    occurring = argument.sample.unique()
+    places = (torch.searchsorted(occurring, row.contiguous()) + 1) % len(occurring)
+    following: torch.Tensor = occurring.index_select(0, places.flatten())
+    return following.view_as(row)
+
+
+def _scale(sample: torch.Tensor) -> float:
+    """One, or as much as can be seen beside large values."""
+    largest = float(sample.detach().abs().max())
+    return max(1.0, largest / 1000) if math.isfinite(largest) else 1.0
