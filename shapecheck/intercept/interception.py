@@ -8,9 +8,8 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import FunctionType, TracebackType
 from typing import Any
@@ -20,31 +19,16 @@ import torch
 from shapecheck.intercept.binding import Parameters, divided, named_by_contract, parameters_of, settings
 from shapecheck.intercept.calls import Listener, LossCall
 from shapecheck.intercept.hidden import NoValues, plain
+from shapecheck.intercept.profiling import Place, Profiler, place_of
 from shapecheck.intercept.stack import spots
 from shapecheck.intercept.swapping import Swap, can_be_swapped, twin
+from shapecheck.intercept.telling import begun, ended, here, raised
 from shapecheck.oracle import function_of
+from shapecheck.rule_folders import losses_in
 from shapecheck.rules import Loss, all_losses
 
-
-class _ThisThread(threading.local):
-    """Whether a loss call is going on, or something that is not to be seen."""
-
-    busy: bool = False
-
-
-_here = _ThisThread()
 _lock = threading.RLock()
 _active: tuple[Interception, ...] = ()
-
-
-@contextmanager
-def unseen() -> Iterator[None]:
-    """Loss calls that this thread makes meanwhile are told to nobody."""
-    was, _here.busy = _here.busy, True
-    try:
-        yield
-    finally:
-        _here.busy = was
 
 
 class Interception:
@@ -62,6 +46,12 @@ class Interception:
     def losses(self) -> dict[FunctionType, _Seen]:
         """The functions that are seen, and the loss that each is to this listener."""
         return dict(_torch_losses(self.folders))
+
+    @cached_property
+    def own(self) -> dict[Place, Loss]:
+        """Where the losses of the user's own stand that have a rule."""
+        rules = (rule for folder in self.folders for rule in losses_in(folder, self.folders))
+        return {place_of(rule): rule for rule in rules if not rule.call.startswith("torch.")}
 
     def __enter__(self) -> Interception:
         with _lock:
@@ -122,6 +112,7 @@ def _torch_losses(folders: tuple[Path, ...]) -> Iterator[tuple[FunctionType, _Se
 
 _originals: dict[FunctionType, FunctionType] = {}
 _swaps: dict[FunctionType, Swap] = {}
+_profiler = Profiler()
 
 
 def _switch(active: tuple[Interception, ...]) -> None:
@@ -132,6 +123,7 @@ def _switch(active: tuple[Interception, ...]) -> None:
         _originals[function] = original = twin(function)
         _swaps[function] = Swap(function, original, _told(function, original))
     _active = active
+    _profiler.listen(tuple((each.listener, each.own) for each in active if each.own))
     for function in wanted:
         _swaps[function].on()
     for function in set(_swaps) - wanted:
@@ -144,59 +136,22 @@ def _told(function: FunctionType, original: FunctionType) -> Callable[[tuple[Any
 
     def instead(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         __tracebackhide__ = True
-        if torch.compiler.is_compiling() or _here.busy or torch._C._get_tracing_state() is not None:
+        if torch.compiler.is_compiling() or here.busy or torch._C._get_tracing_state() is not None:
             return original(*args, **kwargs)
-        _here.busy = True
+        here.busy = True
         try:
-            calls = _begun(function, args, kwargs)
+            calls = begun((listener, partial(seen.call, args, kwargs)) for listener, seen in _seeing(function))
             result = original(*args, **kwargs)
-            for listener, call in calls:
-                _tell(listener.after, call, result)
+            ended(calls, result)
             return result
         except Exception as error:  # of the loss: a listener's own never comes here
-            for listener, call in calls:
-                _tell(listener.raised, call, error)
+            raised(calls, error)
             raise
         finally:
-            _here.busy = False
+            here.busy = False
 
     return instead
 
 
-def _begun(function: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[tuple[Listener, LossCall]]:
-    """Who is to be told of this call, and has been told that it begins."""
-    calls = [(each.listener, call) for each in _active if (call := _call(each, function, args, kwargs)) is not None]
-    for listener, call in calls:
-        _tell(listener.before, call)
-    return calls
-
-
-def _call(
-    interception: Interception, function: FunctionType, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> LossCall | None:
-    seen = interception.losses.get(function)
-    if seen is None:
-        return None
-    try:
-        return seen.call(args, kwargs)
-    except Exception as error:
-        _complain(error)
-        return None
-
-
-def _tell(method: Callable[..., None], *told: Any) -> None:
-    try:
-        method(*told)
-    except Exception as error:
-        _complain(error)
-
-
-_complained: set[str] = set()
-
-
-def _complain(error: Exception) -> None:
-    """A mistake of ours is said once and never reaches the program."""
-    text = f"{type(error).__name__}: {error}"
-    if text not in _complained:
-        _complained.add(text)
-        print(f"shapecheck: a loss call could not be looked at ({text}); the program goes on", file=sys.stderr)
+def _seeing(function: FunctionType) -> list[tuple[Listener, _Seen]]:
+    return [(each.listener, each.losses[function]) for each in _active if function in each.losses]

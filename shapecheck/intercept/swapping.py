@@ -7,7 +7,6 @@ Imports nothing of torch.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any
@@ -52,16 +51,18 @@ class Swap:
         INSTEAD[key] = instead  # stays: another thread may be on its way there when the code is put back
         self._ours = _code(key, function)
         self._theirs = original.__code__
+        self._names = dict(function.__dict__)
 
     def on(self) -> None:
         if self.function.__code__ is self._theirs:
             self.function.__code__ = self._ours
-            functools.update_wrapper(self.function, self.original, ("__doc__",), ())
+            self.function.__wrapped__ = self.original  # type: ignore[attr-defined]
 
     def off(self) -> None:
         if self.function.__code__ is self._ours:
             self.function.__code__ = self._theirs
             del self.function.__wrapped__  # type: ignore[attr-defined]
+            self.function.__dict__.update(self._names)
 
 
 def _code(key: str, function: FunctionType) -> CodeType:
