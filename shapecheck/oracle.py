@@ -47,7 +47,8 @@ def made(loss: Loss, tensors: Mapping[str, Facts], arguments: Mapping[str, Any])
         for name, facts in tensors.items()
     }
     for name in tensors:
-        if loss.tensors[name].unchecked and not found[name].is_complex():
+        labels = found[name]
+        if loss.tensors[name].unchecked and isinstance(labels, torch.Tensor) and not labels.is_complex():
             found[name] = found[name].clamp(0, max(sizes.get("class", 1) - 1, 0))
     return found
 
@@ -55,7 +56,7 @@ def made(loss: Loss, tensors: Mapping[str, Facts], arguments: Mapping[str, Any])
 def ask_tensors(loss: Loss, tensors: Tensors, arguments: Mapping[str, Any]) -> Answer:
     """Torch's own answer for these tensors, forward and backward."""
     output = tensors[loss.output]
-    if output.is_floating_point():
+    if isinstance(output, torch.Tensor) and output.is_floating_point():
         output = output.detach().requires_grad_(True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -63,7 +64,11 @@ def ask_tensors(loss: Loss, tensors: Tensors, arguments: Mapping[str, Any]) -> A
             value = call_loss(loss, {**tensors, loss.output: output}, arguments)
         except Exception as error:  # torch raises whatever it likes; the text is what the user will see
             said = f"{type(error).__name__}: {first_line(error)}"
-            forward = output.requires_grad and _runs(loss, {**tensors, loss.output: output.detach()}, arguments)
+            forward = (
+                isinstance(output, torch.Tensor)
+                and output.requires_grad
+                and _runs(loss, {**tensors, loss.output: output.detach()}, arguments)
+            )
             return Answer(True, backward_error=said) if forward else Answer(False, said)
         if value.requires_grad:
             try:
@@ -93,7 +98,7 @@ def call_loss(loss: Loss, tensors: Tensors, arguments: Mapping[str, Any]) -> tor
     Raises ValueError for class indices that torch would not check before it reads memory elsewhere.
     """
     for name, operand in loss.tensors.items():
-        if operand.unchecked:
+        if operand.unchecked and all(isinstance(tensors[each], torch.Tensor) for each in (name, loss.output)):
             _require_classes(tensors[name], loss, tensors[loss.output])
     function, keywords = prepared(loss, arguments)
     value = function(*tensors.values(), **keywords)

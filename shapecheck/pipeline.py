@@ -11,15 +11,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from shapecheck import drawing, keywords
-from shapecheck.diagnosis import Diagnosis, State, diagnose, start
+from shapecheck import drawing, holders, keywords
+from shapecheck.diagnosis import Diagnosis, Option, State, diagnose, start
 from shapecheck.errors import Location
-from shapecheck.matching import arguments_of, facts, holds, judge
+from shapecheck.matching import Facts, arguments_of, facts, holds, judge
 from shapecheck.messages import fill
 from shapecheck.model_rules import ordered, with_findings
 from shapecheck.readings import accepted_targets, complete, readings
 from shapecheck.report import CheckResult, Finding, Fix
-from shapecheck.rules import Loss, folder_of
+from shapecheck.rules import FixTemplate, Loss, folder_of, holder_rules
 from shapecheck.spec_files import unmeasured
 from shapecheck.specs import Size, Subject, TensorSpec
 from shapecheck.suggestions import Case, Judge, named, observed, suggest
@@ -36,6 +36,43 @@ def check(subject: Subject, loss: Loss, verifier: Judge | None = None) -> CheckR
     """
     began = time.perf_counter()
     subject = keywords.named(subject, loss)
+    name = holders.held(subject, loss)
+    result = _with_tensor(subject, loss, verifier, name) if name else _check(subject, loss, verifier)
+    return replace(result, elapsed_ms=round((time.perf_counter() - began) * 1000))
+
+
+def _with_tensor(subject: Subject, loss: Loss, verifier: Judge | None, name: str) -> CheckResult:
+    """The check of a call with something else in a tensor's place."""
+    spec = subject.tensors[name]
+    state = _state(
+        replace(subject, tensors={key: replace(each, parts=None) for key, each in subject.tensors.items()}),
+        loss,
+        NUMBERS,
+    )
+    answer = (
+        verifier.ask(loss, {**state.tensors, name: Facts((), python=spec.python)}, state.arguments)
+        if verifier
+        else None
+    )
+    return holders.check(
+        subject, loss, name,
+        quick=lambda opened: check(opened, loss),
+        full=lambda opened: check(opened, loss, verifier),
+        plain=lambda opened: _as_it_is(opened, loss, verifier),
+        says=answer.error if answer else "",
+    )  # fmt: skip
+
+
+def _as_it_is(subject: Subject, loss: Loss, verifier: Judge | None) -> Fix:
+    """The call itself as a fix, run where there is a verifier."""
+    state = _state(subject, loss, NUMBERS)
+    template = FixTemplate("change-loss", "as it is")
+    case, option = Case(subject, loss, NUMBERS, state), Option(template, state, state)
+    cause = Diagnosis(holder_rules()[0], state.verdict.bounds, state.verdict.env, (option,), state)
+    return next(iter(suggest(case, [cause], cause, verifier)))
+
+
+def _check(subject: Subject, loss: Loss, verifier: Judge | None) -> CheckResult:
     symbols = _symbols(subject, loss)
     subject = complete(loss, subject, symbols)
     kindest = _kindest(subject, loss, symbols) if symbols.sizes else symbols
@@ -65,7 +102,6 @@ def check(subject: Subject, loss: Loss, verifier: Judge | None = None) -> CheckR
         findings=ordered(findings),
         notes=_notes(subject, loss),
         engine=subject.engine,
-        elapsed_ms=round((time.perf_counter() - began) * 1000),
     )
     return with_findings(result, subject.observations)
 

@@ -51,6 +51,7 @@ CONTRACTS = ("rejects", "accepts", "any")
 ARGUMENT_TYPES = ("bool", "int", "float", "str", "list", "dtype")
 GUIDE = "Writing a rule"
 ANY_LOSS = "any loss"
+TAKES = ("member", "tensor", "stack", "each")
 PYTHON_TYPES = ("float", "int", "list")
 
 # How what the loader makes something of is written in a file; `forms.py` checks it, and tells editors.
@@ -149,7 +150,8 @@ class FixTemplate:
     """A way out, in operations on named axes.
 
     Without `apply`, `loss` or `loss_args` it is advice: `code` is shown and cannot be run. `run: without` re-runs the
-    model with the observed call left out.
+    model with the observed call left out. `take` is for what is no tensor: the tensor to take of it (see `specs.Part`), or
+    `each` of its members.
     """
 
     kind: Annotated[str, OneOf(FIX_KINDS)]
@@ -161,6 +163,7 @@ class FixTemplate:
     when: str = ""
     run: Annotated[str, OneOf(("without",))] = ""
     applies_to: str = ""
+    take: Annotated[str, OneOf(TAKES)] = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -350,7 +353,17 @@ def all_losses(folders: tuple[Path, ...] = ()) -> list[Loss]:
 @cache
 def model_rules() -> tuple[Rule, ...]:
     """The rules on what a model does, whatever its loss."""
-    file = rules_folder() / "families" / "model.yaml"
+    return _of_any_loss("model")
+
+
+@cache
+def holder_rules() -> tuple[Rule, ...]:
+    """The rules on what is passed in a tensor's place, whatever the loss."""
+    return _of_any_loss("holders")
+
+
+def _of_any_loss(family: str) -> tuple[Rule, ...]:
+    file = rules_folder() / "families" / f"{family}.yaml"
     return tuple(_rule(item, {}, file) for item in _family(file)["rules"])
 
 
@@ -366,7 +379,7 @@ def all_rules(folders: tuple[Path, ...] = ()) -> dict[str, tuple[Rule, tuple[str
         for rule in loss.rules:
             _, losses = found.get(rule.code, (rule, ()))
             found[rule.code] = (rule, losses if loss.name in losses else (*losses, loss.name))
-    found |= {rule.code: (rule, (ANY_LOSS,)) for rule in model_rules()}
+    found |= {rule.code: (rule, (ANY_LOSS,)) for rule in (*holder_rules(), *model_rules())}
     return dict(sorted(found.items()))
 
 

@@ -126,11 +126,24 @@ _KINDS: Mapping[str, Any] = {
 
 
 def python_value(facts: Facts) -> Any:
-    """The Python number or list in a tensor's place."""
+    """The number or list in a tensor's place, or something of the type that the user passed there."""
     if facts.python == "list":
         return [int(value) for value in facts.elements or ()]
-    value = (facts.elements or (1.0,))[0]
-    return int(value) if facts.python == "int" else float(value)
+    if facts.python in ("int", "float"):
+        value = (facts.elements or (1.0,))[0]
+        return int(value) if facts.python == "int" else float(value)
+    return _OF_TYPES[facts.python]() if facts.python in _OF_TYPES else type(facts.python, (), {})()
+
+
+_OF_TYPES: Mapping[str, Any] = {
+    "NoneType": lambda: None,
+    "bool": bool,
+    "str": str,
+    "tuple": tuple,
+    "dict": dict,
+    "set": set,
+    "ndarray": lambda: torch.zeros(1).numpy(),
+}
 
 
 def fitting(

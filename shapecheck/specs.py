@@ -49,7 +49,8 @@ class TensorSpec:
     (their sum) and `elements` (all of them, of small tensors) are of its values; `classes` is how many classes the data
     has; `values` is one of `VALUES`. `origin` is one of flag, spec, model, data, inferred, assumed. `python` is int,
     float or list where a Python value stands in the tensor's place. `permuted` is whether its axes were moved without a
-    copy, so that they lie in memory in another order.
+    copy, so that they lie in memory in another order. `parts` are the tensors that can be had of what is no tensor,
+    such as a tuple or an array, whose type then is `python`; None for a tensor, or a value that torch takes in its place.
     """
 
     shape: tuple[Size, ...]
@@ -64,6 +65,27 @@ class TensorSpec:
     elements: tuple[float, ...] | None = None
     python: str = ""
     permuted: bool = False
+    parts: tuple[Part, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """A tensor that can be had of what is no tensor.
+
+    `how`: a member at a path such as `.logits` or `[0]`, all of it as one tensor, or a stack of its tensors. `among` is what
+    a loop over all members runs over, `.values()` of a mapping; None where they are not all of them tensors.
+    """
+
+    how: str
+    spec: TensorSpec
+    path: str = ""
+    among: str | None = None
+
+    def code(self, name: str) -> str:
+        """What has to be written for it."""
+        if self.how == "member":
+            return f"{name}{self.path}"
+        return f"torch.as_tensor({name})" if self.how == "tensor" else f"torch.stack({name})"
 
 
 @dataclass(frozen=True)

@@ -269,7 +269,6 @@ def test_tensors_by_name_and_keywords() -> None:
     [
         ({}, "cross_entropy needs the tensor 'output'"),
         ({"output": torch.randn(4, 10)}, "cross_entropy needs the tensor 'target'"),
-        ({"output": [1.0], "target": torch.arange(4)}, "output is a list, not a tensor"),
         ({"output": torch.randn(4, 10), "target": None, "loss": 3}, "the loss is 3, not a name"),
         ({"output": torch.randn(4, 10), "target": torch.arange(4), "redution": "sum"}, "no keyword 'redution'"),
         ({"tensors": {"outputs": torch.randn(4, 10)}}, "takes no tensor 'outputs'"),

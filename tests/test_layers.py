@@ -23,9 +23,9 @@ LAYERS = (
     "messages", "targets", "callable_names", "report", "wire", "spec_files",
     # the rules, and what follows from them
     "operations", "symbols", "rules", "narrowing", "keywords", "matching", "readings", "diagnosis", "drawing", "suggestions",
-    "model_rules", "pipeline", "check_pages", "pages", "rule_folders", "rule_cases", "rule_schema",
+    "model_rules", "holders", "pipeline", "check_pages", "pages", "rule_folders", "rule_cases", "rule_schema",
     # torch: measured, asked, probed
-    "measure", "at_hand", "probe", "callables", "samples", "oracle", "calls", "reference", "verify", "torch_judge", "own_loss", "intercept", "jobs",
+    "measure", "unpacking", "at_hand", "probe", "callables", "samples", "oracle", "calls", "reference", "verify", "torch_judge", "own_loss", "intercept", "jobs",
     "script",
     # processes
     "worker", "forking", "processes", "workers", "rule_runs",
@@ -33,7 +33,7 @@ LAYERS = (
     "render", "api", "rule_tests", "runs", "cli", "__main__",
 )  # fmt: skip
 TORCH = {
-    "measure", "at_hand", "probe", "callables", "samples", "oracle", "calls", "reference", "verify", "torch_judge", "own_loss", "intercept",
+    "measure", "unpacking", "at_hand", "probe", "callables", "samples", "oracle", "calls", "reference", "verify", "torch_judge", "own_loss", "intercept",
     "script", "rule_tests",
 }  # fmt: skip
 UPWARDS = {
