@@ -8,37 +8,27 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 
 from shapecheck.at_hand import subject
-from shapecheck.errors import CheckError, Location
+from shapecheck.errors import CheckError
 from shapecheck.intercept.calls import LossCall
 from shapecheck.intercept.interception import Interception
-from shapecheck.pipeline import check
 from shapecheck.report import CheckResult
-from shapecheck.rules import Loss, load_loss
-from shapecheck.specs import Subject
-from shapecheck.torch_judge import TorchJudge
+from shapecheck.rules import load_loss
+from shapecheck.script.checking import Seen, checked
+from shapecheck.script.following import trail_of
+from shapecheck.script.origins import Probes, origin_of
+from shapecheck.script.tape import ModuleCall, Tape
 
 _MOST_OF_A_LINE = 6  # calls of other shapes at one place that are still told apart
 
 Key = tuple[object, ...]
-
-
-@dataclass(eq=False)
-class Seen:
-    """One distinct loss call. `subject` is None where the call could not be measured, as `error` says."""
-
-    loss: Loss
-    location: Location
-    subject: Subject | None = None
-    error: CheckError | None = None
-    raised: bool = False
-    reported: bool = False
 
 
 class Recording:
@@ -51,12 +41,16 @@ class Recording:
         self.last_error: BaseException | None = None
         self._folders = tuple(folders)
         self._seen: dict[Key, Seen] = {}
+        self._tape = Tape()
+        self._numbers: WeakKeyDictionary[ModuleCall, int] = WeakKeyDictionary()
+        self._probes = Probes(self._folders)
         self._pauses = 0
         self._lock = threading.RLock()
         self._entered = ExitStack()
 
     def __enter__(self) -> Recording:
         self._entered.enter_context(Interception(self, self._folders))
+        self._entered.enter_context(self._tape)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -67,7 +61,8 @@ class Recording:
         """Nothing is taken down meanwhile: for what is run on our own account."""
         self._pauses += 1
         try:
-            yield
+            with self._tape.paused():
+                yield
         finally:
             self._pauses -= 1
 
@@ -81,6 +76,7 @@ class Recording:
     def before(self, call: LossCall) -> None:
         if self._pauses:
             return
+        self._count()
         with self._lock, self.paused():
             key = _key(call)
             if key not in self._seen and sum(other[:2] == key[:2] for other in self._seen) < _MOST_OF_A_LINE:
@@ -100,14 +96,25 @@ class Recording:
             if known is None or known.reported or not known.raised:
                 self._seen[key] = replace(self._taken_down(call), raised=True)
 
+    def _count(self) -> None:
+        """The loss calls of a module that computes its loss itself are numbered from 1."""
+        for running in self._tape.running[:1]:
+            self._numbers[running] = self._numbers.get(running, 0) + 1
+
     def _taken_down(self, call: LossCall) -> Seen:
         loss = load_loss(call.loss, self._folders)
         try:
             with torch.no_grad():
-                measured = subject(loss, call.tensors, call.loss_args, name=str(call.location), location=call.location)
+                measured = subject(
+                    loss, call.tensors, call.loss_args, name=str(call.location), location=call.location
+                )
         except CheckError as error:
             return Seen(loss, call.location, error=error)
-        return Seen(loss, call.location, measured)
+        trails = {name: trail for name, value in call.tensors.items() if (trail := trail_of(self._tape.made(value)))}
+        running = self._tape.running
+        number = self._numbers.get(running[0], 0) if running else 0
+        origin = origin_of(trails.get(loss.output), running, number)
+        return Seen(loss, call.location, measured, None, trails, origin, torch.is_grad_enabled())
 
     # ------------------------------------------------------------------------ what is asked in the end
 
@@ -116,14 +123,8 @@ class Recording:
         for seen in [seen for seen in self.seen if not seen.reported]:
             seen.reported = True
             with self.paused():
-                result = _checked(seen, judge)
+                result = checked(seen, self._probes, judge)
             yield result
-
-
-def _checked(seen: Seen, judge: bool) -> CheckResult:
-    if seen.subject is None:
-        return CheckResult(str(seen.location), seen.loss.name, location=seen.location, error=seen.error)
-    return check(seen.subject, seen.loss, TorchJudge() if judge else None)
 
 
 # ---------------------------------------------------------------------------- which calls are one

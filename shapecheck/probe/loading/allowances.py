@@ -23,10 +23,16 @@ def lenient() -> Iterator[None]:
     """For the length of the block, in the whole process."""
     with ExitStack() as stack:
         stack.enter_context(patch.object(argparse.ArgumentParser, "parse_known_args", _with_defaults()))
-        stack.enter_context(patch.object(torch, "compile", _as_it_is))
-        stack.enter_context(patch.object(nn.Module, "compile", _nothing))
+        stack.enter_context(never_compiled())
         for name in _UNCOMPILED:
             stack.enter_context(patch.object(torch.jit, name, _uncompiled(getattr(torch.jit, name))))
+        yield
+
+
+@contextmanager
+def never_compiled() -> Iterator[None]:
+    """`torch.compile` gives back what it is given, for the length of the block and in the whole process."""
+    with patch.object(torch, "compile", _as_it_is), patch.object(nn.Module, "compile", _nothing):
         yield
 
 
