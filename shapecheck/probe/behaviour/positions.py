@@ -109,11 +109,19 @@ def _is_pinned(case: Case, group: Free) -> bool:
 
 
 def _compare(case: Case, survey: Survey, group: Free, suspects: list[Suspect]) -> None:
-    """The same reshapes with one input axis at another size."""
+    """The same reshapes with one input axis at another size: the first that shows there, as an odd size may not behind a pooling."""
     usual = size_at(survey.call, group.where[0])
     runs = (surveyed(case, resize(survey.call, group.where, size)) for size in _other_sizes(usual))
-    again = next((run for run in runs if (run and _has_rows(case, run)) or case.runner.expired), None)
-    others = {one.number: other for one, other in aligned(survey.steps, again.steps if again else ())}
+    ran: list[tuple[Survey, dict[int, Step]]] = []
+    for run in runs:
+        if run and _has_rows(case, run):
+            steps = {one.number: other for one, other in aligned(survey.steps, run.steps)}
+            ran.append((run, steps))
+            if any(steps[s.step.number].before != s.step.before for s in suspects if s.step.number in steps):
+                break
+        if case.runner.expired:
+            break
+    again, others = ran[-1] if ran else (None, {})
     for suspect in suspects:
         other = others.get(suspect.step.number)
         if again and other is not None and other.after and len(other.before) == len(suspect.step.before):
