@@ -85,6 +85,20 @@ PAGES: Mapping[str, CheckPage] = {
         "The message names the place and the nearest spelling; see shapecheck check --help.",
         "exit status 2",
     ),
+    "SC911": CheckPage(
+        "script-raises",
+        "The script that was run ended with an exception that no loss call raised; the place is the line in your code, and "
+        "its traceback is on standard error. The loss calls that it had made by then are checked all the same.",
+        "Run it as python train.py with the same arguments: it raises there too. Arguments for the script stand behind its "
+        "name: shapecheck run train.py --data small/.",
+    ),
+    "SC912": CheckPage(
+        "no-loss-call",
+        "The script that was run ended, or was stopped, before it called a loss that has a rule: one of torch's, as a "
+        "function or a module, or one of your own with a rule file in a folder of --rules.",
+        "Give the script the arguments with which it trains; allow more time with --timeout SECONDS; or check the model by "
+        "itself: shapecheck model.py:Net --loss cross_entropy.",
+    ),
     "SC950": CheckPage(
         "refused-by-loss",
         "The loss is a function of your own that has no rule. Run with this output and target it raised an exception, in "

@@ -16,8 +16,9 @@ from shapecheck.errors import EXIT_CLEAN, EXIT_FINDINGS, EXIT_USAGE, CheckError,
 from shapecheck.report import CheckResult, Report
 from shapecheck.version import __version__
 
+_WITH_VALUE = ("--steps", "--select", "--ignore", "--format", "--rules", "--timeout")  # of `run`
 INTERRUPTED = 130  # as shells report a Ctrl-C
-COMMANDS = ("check", "explain", "rules", "trace")
+COMMANDS = ("check", "explain", "rules", "run", "trace")
 EXAMPLES = """
 Examples:
 
@@ -27,7 +28,18 @@ Examples:
 
   shapecheck spec.yaml --format json
 
+  shapecheck run train.py --epochs 3
+
   shapecheck explain SC101
+"""
+RUN_EXAMPLES = """
+Examples:
+
+  shapecheck run train.py
+
+  shapecheck run --steps 20 train.py --lr 0.1 data/
+
+  shapecheck run -m package.train --config small.yaml
 """
 
 
@@ -64,6 +76,10 @@ Verify = Annotated[bool | None, typer.Option("--verify/--no-verify", help="Run s
 Timeout = Annotated[float, typer.Option("--timeout", min=0.001, metavar="SECONDS", help="For the user's code, each target.")]  # fmt: skip
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, metavar="N", help="Targets checked at once.")]
 RuleFolders = Annotated[list[str] | None, typer.Option("--rules", metavar="DIR", help="More rule files, over the ones that ship; repeatable.", show_default=False)]  # fmt: skip
+Words = Annotated[list[str] | None, typer.Argument(metavar="train.py [ARGS]...", help="The script; whatever follows it is its own.", show_default=False)]  # fmt: skip
+Module = Annotated[str | None, typer.Option("-m", metavar="MODULE", help="A module instead, as for python -m; whatever follows it is its own.", show_default=False)]  # fmt: skip
+Steps = Annotated[int, typer.Option("--steps", min=0, metavar="N", help="Updates of each optimiser that are made before it is stopped.")]  # fmt: skip
+ScriptTimeout = Annotated[float, typer.Option("--timeout", min=0.001, metavar="SECONDS", help="For the script, once torch is imported.")]  # fmt: skip
 NoColor = Annotated[bool, typer.Option("--no-color", help="Plain text; NO_COLOR does the same.")]
 
 
@@ -133,6 +149,51 @@ def check(
     report = runs.selected(report, chosen, ignored)
     _write(_rendered(report, format, quiet, verbose, no_color))
     raise typer.Exit(report.exit_code)
+
+
+@app.command(name="run", epilog=RUN_EXAMPLES, context_settings={"allow_interspersed_args": False})
+def run_script(
+    script: Words = None,
+    module: Module = None,
+    steps: Steps = 0,
+    select: Select = None,
+    ignore: Ignore = None,
+    format: Annotated[Format, typer.Option("--format", help="How findings are written.")] = Format.text,
+    verify: Annotated[bool, typer.Option("--verify/--no-verify", help="Run suggested fixes with torch.")] = True,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings also fail.")] = False,
+    rules: RuleFolders = None,
+    timeout: ScriptTimeout = 60.0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Headlines only.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="How each check was done, every fix in full.")
+    ] = False,
+    no_color: NoColor = False,
+) -> None:
+    """Run a training script up to its first optimiser update and check every loss call it makes.
+
+    The script runs as `python train.py [args...]` would; nothing that it wrote before is lost, and nothing of yours is
+    overwritten or removed once it is stopped. What it prints goes to standard error.
+    """
+    from shapecheck import script_runs
+
+    folders = _folders(rules)
+    chosen, ignored = _codes("--select", select, folders), _codes("--ignore", ignore, folders)
+    name, args = _script(script or [], module)
+    report = script_runs.run(
+        script_runs.ScriptRequest(name, args, module is not None, steps, verify, _seconds(timeout), folders)
+    )
+    report = runs.selected(replace(report, strict=strict), chosen, ignored)
+    _write(_rendered(report, format, quiet, verbose, no_color))
+    raise typer.Exit(INTERRUPTED if script_runs.interrupted(report) else report.exit_code)
+
+
+def _script(words: list[str], module: str | None) -> tuple[str, tuple[str, ...]]:
+    """The script and what is its own."""
+    if module is not None:
+        return module, tuple(words)
+    if not words:
+        raise UserError("no script given", "write shapecheck run train.py [args...]; see shapecheck run --help")
+    return words[0], tuple(words[1:])
 
 
 @app.command()
@@ -350,8 +411,24 @@ def _dispatch(arguments: list[str]) -> None:
         rules_app(args=arguments[1:], prog_name="shapecheck rules")
         return
     alone = _plain_typer()
-    alone.registered_commands = [info for info in app.registered_commands if info.callback is globals()[name]]
-    alone(args=arguments[1:], prog_name=f"shapecheck {name}")
+    alone.registered_commands = [info for info in app.registered_commands if _name(info) == name]
+    rest = _own_arguments_apart(arguments[1:]) if name == "run" else arguments[1:]
+    alone(args=rest, prog_name=f"shapecheck {name}")
+
+
+def _name(info: typer.models.CommandInfo) -> str:
+    return info.name or info.callback.__name__ if info.callback else ""
+
+
+def _own_arguments_apart(arguments: list[str]) -> list[str]:
+    """With `--` after `-m package.train`, as what follows is the module's own."""
+    number = 0
+    while number < len(arguments) and arguments[number].startswith("-") and arguments[number] != "--":
+        word = arguments[number]
+        number += 2 if word in ("-m", *_WITH_VALUE) else 1
+        if word.startswith("-m"):
+            return [*arguments[:number], "--", *arguments[number:]]
+    return arguments
 
 
 def _refuse_misspelt_command(word: str) -> None:

@@ -17,8 +17,8 @@ from shapecheck.endings import Result
 GRACE = 2.0
 
 # Loads this very package by its folder: neither the current folder nor the package's own may stand in for Python's
-# modules, and a folder on sys.path would let its other contents do so.
-_BOOTSTRAP = """
+# modules, and a folder on sys.path would let its other contents do so. The last argument is the folder; `{module}` starts.
+BOOTSTRAP = """
 import sys
 if sys.path and sys.path[0] == "":
     del sys.path[0]
@@ -27,7 +27,7 @@ folder = sys.argv.pop()
 spec = spec_from_file_location("shapecheck", folder + "/__init__.py", submodule_search_locations=[folder])
 sys.modules["shapecheck"] = module_from_spec(spec)
 spec.loader.exec_module(sys.modules["shapecheck"])
-from shapecheck.worker import main
+from {module} import main
 main()
 """
 
@@ -37,7 +37,7 @@ Process = subprocess.Popen[bytes]
 def spawn() -> Process:
     """A worker in a session of its own, so that Ctrl-C at the terminal reaches only its parent."""
     return subprocess.Popen(
-        [sys.executable, "-c", _BOOTSTRAP, os.path.dirname(os.path.abspath(__file__))],
+        [sys.executable, "-c", BOOTSTRAP.format(module="shapecheck.worker"), os.path.dirname(os.path.abspath(__file__))],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=_environment(),

@@ -194,12 +194,45 @@ class CheckResult:
 
 
 @dataclass(frozen=True)
+class ScriptRun:
+    """How far the user's script ran. `told` is a sentence; `ended` a word for programs.
+
+    `ended` is update (before an optimiser's update, where it was stopped), by-hand (after an update without an optimiser),
+    refused (where it would have touched a file after an update was skipped), end, exit, raised, time, interrupt,
+    terminate or died. `skipped` are the updates that were asked for and not made, `made` how many were made, `written` the
+    files that the script opened for writing.
+    """
+
+    script: str
+    ended: str
+    told: str
+    location: Location | None = None
+    made: int = 0
+    skipped: tuple[Location, ...] = ()
+    written: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "script": self.script,
+            "ended": self.ended,
+            "message": self.told,
+            "location": _place(self.location),
+            "updates_made": self.made,
+            "updates_not_made": [_place(place) for place in self.skipped],
+            "written": list(self.written),
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True)
 class Report:
-    """The checks of one run, in the order they were asked for."""
+    """The checks of one run, in the order they were asked for; `run` says how far a script of the user's ran."""
 
     checks: tuple[CheckResult, ...]
     version: str
     strict: bool = False
+    run: ScriptRun | None = None
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -219,6 +252,7 @@ class Report:
             "shapecheck": self.version,
             "schema": SCHEMA,
             "checks": [check.to_dict() for check in self.checks],
+            **({} if self.run is None else {"run": self.run.to_dict()}),
             "summary": {
                 "checks": len(statuses),
                 "ok": statuses.count("ok"),
@@ -231,6 +265,11 @@ class Report:
         from shapecheck.render import text
 
         return text.render(self)
+
+    def __repr__(self) -> str:
+        from shapecheck.render import terminal, text
+
+        return text.render(self, width=terminal.width(), color=terminal.color()).rstrip("\n")
 
 
 def select(result: CheckResult, chosen: Iterable[str], ignored: Iterable[str]) -> CheckResult:

@@ -73,7 +73,7 @@ def _spec(path: str) -> Target:
     if os.path.isdir(path):
         raise UserError(f"{path} is a folder, not a spec", "name the spec files in it, such as spec.yaml")
     if not os.path.exists(path):
-        raise UserError(f"no such file: {path}", _nearest_file(path, SPEC_ENDINGS))
+        raise UserError(f"no such file: {path}", nearest_file(path, SPEC_ENDINGS))
     return Target(path, "spec", path=path)
 
 
@@ -82,7 +82,7 @@ def _saved(text: str, path: str, name: str | None) -> Target:
     if name is not None:
         raise UserError(f"{path} is one saved model, without names in it", f"write {path}")
     if not os.path.exists(path):
-        raise ModelError(f"no such file: {path}", _nearest_file(path, SAVED_ENDINGS), code="SC901")
+        raise ModelError(f"no such file: {path}", nearest_file(path, SAVED_ENDINGS), code="SC901")
     return Target(text, "file", path=path)
 
 
@@ -113,7 +113,7 @@ def _must_exist(path: str) -> None:
 
 
 def _no_such_file(path: str) -> ModelError:
-    return ModelError(f"no such file: {path}", _nearest_file(path, SOURCE_ENDINGS), code="SC901")
+    return ModelError(f"no such file: {path}", nearest_file(path, SOURCE_ENDINGS), code="SC901")
 
 
 def _without_name(place: str) -> CheckError:
@@ -160,7 +160,8 @@ def _folder_hint(folder: str) -> str:
     return "name a file and a model in it, such as model.py:WaveNet"
 
 
-def _nearest_file(path: str, endings: tuple[str, ...]) -> str:
+def nearest_file(path: str, endings: tuple[str, ...]) -> str:
+    """A hint about a file that is not there: what was probably meant, or what is there."""
     folder, file = os.path.split(path)
     if folder and not os.path.isdir(folder):
         return f"there is no folder {folder} here"

@@ -12,7 +12,7 @@ from shapecheck.errors import CheckError, Location, error_from
 _KINDS: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
-        report.Fix, report.Row, report.Finding, report.AcceptedTarget, report.CheckResult, specs.TensorSpec,
+        report.Fix, report.Row, report.Finding, report.AcceptedTarget, report.CheckResult, report.ScriptRun, specs.TensorSpec,
         specs.ProbedInput, specs.UsedArgument, specs.Subject, specs.Observation, specs.Remedy, specs.InputRequest,
         Location,
     )

@@ -145,14 +145,15 @@ def _import_torch() -> Result | None:
 
         torch.set_num_threads(1)  # a fork after OpenMP threads have run would hang
     except BaseException as error:
-        return _no_torch(error)
+        return without_torch(error)
     finally:
         gc.enable()
     gc.freeze()
     return None
 
 
-def _no_torch(error: BaseException) -> Result:
+def without_torch(error: BaseException) -> Result:
+    """The answer to every job, where torch cannot be imported."""
     from shapecheck.probe.telling import said
 
     absent = isinstance(error, ModuleNotFoundError) and error.name == "torch"

@@ -11,9 +11,10 @@ from shapecheck.render.drawing import draw, tensor_text
 from shapecheck.render.fixes import fix_lines
 from shapecheck.render.layout import clean, lines_of, measure, paragraph
 from shapecheck.render.theme import Line, paint
-from shapecheck.report import SEVERITIES, AcceptedTarget, CheckResult, Finding, Report
+from shapecheck.report import SEVERITIES, AcceptedTarget, CheckResult, Finding, Report, ScriptRun
 
 _SYMBOL = re.compile(r".*:([A-Za-z_][\w.]*)\Z", re.DOTALL)
+_MOST_FILES = 6
 _UNKNOWN_ORIGINS = ("assumed", "inferred")
 
 
@@ -24,6 +25,8 @@ def render(report: Report, *, width: int = 80, color: bool = False, verbose: boo
     """
     columns = measure(width)
     blocks = [block for check in report.checks for block in _blocks(check, columns, verbose, quiet)]
+    if report.run is not None and not quiet:
+        blocks.append(list(_run(report.run, columns, verbose)))
     if not quiet and (summary := _summary(report)):
         blocks.append(list(paragraph("", summary, columns, text_style="heading")))
     return paint(_joined(blocks, spaced=not quiet), color=color)
@@ -150,6 +153,17 @@ def _target_known(check: CheckResult) -> bool:
 def _target_text(target: AcceptedTarget) -> str:
     meaning = f", {target.meaning}" if target.meaning else ""
     return f"({', '.join(map(str, target.shape))}) {target.dtype}{meaning}"
+
+
+def _run(run: ScriptRun, columns: int, verbose: bool) -> Iterator[Line]:
+    """How far the user's script ran, and what it left behind."""
+    yield from paragraph("run: ", run.told, columns, style="note")
+    if run.written:
+        shown = run.written if verbose else run.written[:_MOST_FILES]
+        more = f" and {len(run.written) - len(shown)} more" if len(shown) < len(run.written) else ""
+        yield from paragraph("  written by the script: ", ", ".join(shown) + more, columns, style="note")
+    for note in run.notes:
+        yield from paragraph("  note: ", note, columns, style="note")
 
 
 def _built(check: CheckResult, columns: int) -> Iterator[Line]:

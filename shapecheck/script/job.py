@@ -1,0 +1,176 @@
+"""One run of a script: hooks in place, script run, what it did to its losses checked and sent. Decides nothing itself."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import random
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import torch
+
+from shapecheck import wire
+from shapecheck.errors import CheckError, ModelError
+from shapecheck.intercept.calls import LossCall
+from shapecheck.intercept.interception import Interception
+from shapecheck.script import ending, leaving, running
+from shapecheck.script.by_hand import ByHand
+from shapecheck.script.recording import Recording
+from shapecheck.script.running import Script
+from shapecheck.script.sending import Sender
+from shapecheck.script.stopping import Stopping
+
+_SIGNALS = {"SIGINT": "interrupt", "SIGTERM": "terminate", "SIGXCPU": "time"}
+
+
+def run(order: Mapping[str, Any], sender: Sender) -> None:
+    """The order is `{"script", "args", "module", "steps", "verify", "rules", "stack"}`; `stack` is a file for last words."""
+    script = Script(order["script"], order["args"], order["module"])
+    job = _Job(script, order, sender)
+    job.install(order["stack"])
+    with job.recording, Interception(job, job.folders):
+        error = running.run(script)
+    job.finish(error)
+
+
+class _Job:
+    """Also a listener to loss calls: what is new is told at once, so that a crash loses nothing."""
+
+    def __init__(self, script: Script, order: Mapping[str, Any], sender: Sender) -> None:
+        self.script = script
+        self.folders = tuple(Path(folder) for folder in order["rules"])
+        self.recording = Recording(self.folders)
+        self.stopping = Stopping(order["steps"], self.hand_over, self.leave)
+        self._by_hand = ByHand(self.stopping)
+        self._sender = sender
+        self._verify = order["verify"]
+        self._told = 0
+        self._explained = False
+        self._process = os.getpid()
+        self._exit: Callable[[int], NoReturn] = os._exit
+
+    def install(self, stack: str) -> None:
+        file = open(stack, "w")  # noqa: SIM115  # stays open: the fault handler writes to it
+        faulthandler.enable(file, all_threads=False)
+        for name, reason in _SIGNALS.items():
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), self._signalled(reason))
+        if hasattr(faulthandler, "register"):
+            faulthandler.register(signal.SIGXCPU, file, all_threads=False, chain=True)
+        self.stopping.install()
+        os._exit = self._exits
+
+    # ------------------------------------------------------------------------ while the script runs
+
+    def before(self, call: LossCall) -> None:
+        self._by_hand.before(call)
+
+    def after(self, call: LossCall, result: Any) -> None:
+        self._tell()
+        self._by_hand.after(call, result)
+
+    def raised(self, call: LossCall, error: Exception) -> None:
+        self._tell()
+
+    def _tell(self) -> None:
+        seen = self.recording.seen
+        for each in seen[self._told :]:
+            self._sender.send(seen=wire.pack(each.subject))
+        self._told = len(seen)
+
+    def hand_over(self) -> None:
+        """Checks the loss calls that are new and sends the results; the script's state is as it was before."""
+        if all(each.reported for each in self.recording.seen):
+            return
+        self._sender.send(checking=True)
+        with self.stopping.guard.closed(), _as_before():
+            try:
+                for result in self.recording.results(self._verify):
+                    self._explained = bool(result.findings)
+                    self._sender.send(result=wire.pack(result))
+            except CheckError as error:
+                self._sender.send(error=error.to_dict())
+
+    def _signalled(self, reason: str) -> Callable[[int, FrameType | None], None]:
+        def handler(number: int, frame: FrameType | None) -> None:
+            self.stopping.stop(reason)
+
+        return handler
+
+    def _exits(self, status: int) -> NoReturn:
+        """In place of os._exit, which would take along what is known."""
+        if os.getpid() == self._process:
+            with suppress(BaseException):
+                self.hand_over()
+            self._end(SystemExit(status))
+        self._exit(status)
+
+    # ------------------------------------------------------------------------ when it has ended
+
+    def finish(self, error: BaseException | None) -> None:
+        """Python then ends the process as it would have."""
+        os._exit = self._exit  # type: ignore[assignment]
+        if isinstance(error, ModelError):
+            self._sender.send(error=error.to_dict())
+            return
+        with suppress(BaseException):
+            self.hand_over()
+        if self._is_own(error):
+            assert error is not None
+            sys.excepthook(type(error), error, running.own_part(error.__traceback__))
+            self._sender.error(ending.raised(self.script, error))
+        self._end(error)
+
+    def leave(self) -> NoReturn:
+        """From inside of a script that has swallowed the stop."""
+        os._exit = self._exit  # type: ignore[assignment]
+        with suppress(BaseException):
+            self.hand_over()
+        self._end(None)
+        leaving.leave_now()
+
+    def _end(self, error: BaseException | None) -> None:
+        of_loss = error is not None and _comes_of(error, self.recording.last_error)
+        self._sender.send(run=wire.pack(ending.script_run(self.script, self.stopping, error, of_loss)))
+        leaving.flush_files()
+
+    def _is_own(self, error: BaseException | None) -> bool:
+        """Whether the exception has to be shown: it is neither an end in order nor explained by a finding."""
+        if error is None or self.stopping.reason or isinstance(error, (SystemExit, KeyboardInterrupt)):
+            return False
+        return not (self._explained and _comes_of(error, self.recording.last_error))
+
+
+def _comes_of(error: BaseException, cause: BaseException | None) -> bool:
+    """Whether the exception is the other, or was raised from it."""
+    each: BaseException | None = error
+    while each is not None:
+        if each is cause:
+            return True
+        each = each.__cause__
+    return False
+
+
+@contextmanager
+def _as_before() -> Iterator[None]:
+    """Gradients on, autocast off; random numbers of torch, Python and numpy go on as if nothing had been drawn."""
+    numpy = sys.modules.get("numpy.random")
+    drawn, of_numpy = random.getstate(), numpy.get_state() if numpy else None
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    with ExitStack() as stack:
+        stack.enter_context(torch.random.fork_rng(devices=devices))
+        stack.enter_context(torch.enable_grad())
+        for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
+            stack.enter_context(torch.autocast(device, enabled=False))
+        try:
+            yield
+        finally:
+            random.setstate(drawn)
+            if numpy is not None:
+                numpy.set_state(of_numpy)

@@ -1,0 +1,28 @@
+"""The first of ours that runs in a script's process. Imports torch only once it can say that it is not there."""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+
+from shapecheck.script.sending import Sender
+from shapecheck.worker import without_torch
+
+
+def main() -> None:
+    """Runs the order that is the last argument of this process; returns where Python should end it."""
+    order = json.loads(sys.argv.pop())
+    sender = Sender()
+    gc.disable()  # amid so many new objects it would cost a tenth of the import
+    try:
+        import torch  # noqa: F401
+
+        from shapecheck.script.job import run
+    except BaseException as error:
+        sender.error(without_torch(error))
+        return
+    finally:
+        gc.enable()
+    sender.send(ready=True)
+    run(order, sender)
