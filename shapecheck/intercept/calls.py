@@ -41,10 +41,15 @@ class LossCall:
         return self.stack[0].written
 
 
+class Deliberate(Exception):
+    """Raised by a listener that means it to reach the program."""
+
+
 class Listener(Protocol):
     """What is told of every loss call that no other loss makes. The calls come in the thread that makes them.
 
-    An Exception raised here never reaches the program; a BaseException that is none goes through the call.
+    An Exception raised here never reaches the program, unless it is `Deliberate`; a BaseException that is none goes
+    through the call.
     """
 
     def before(self, call: LossCall) -> None: ...

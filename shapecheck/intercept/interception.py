@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from shapecheck.intercept.binding import Parameters, divided, named_by_contract, parameters_of, settings
-from shapecheck.intercept.calls import Listener, LossCall
+from shapecheck.intercept.calls import Deliberate, Listener, LossCall
 from shapecheck.intercept.hidden import NoValues, plain
 from shapecheck.intercept.profiling import Place, Profiler, place_of
 from shapecheck.intercept.stack import spots
@@ -144,6 +144,8 @@ def _told(function: FunctionType, original: FunctionType) -> Callable[[tuple[Any
             result = original(*args, **kwargs)
             ended(calls, result)
             return result
+        except Deliberate:
+            raise
         except Exception as error:  # of the loss: a listener's own never comes here
             raised(calls, error)
             raise

@@ -5,11 +5,10 @@ from __future__ import annotations
 import ast
 import linecache
 import os
+import sys
 import sysconfig
-from collections.abc import Iterator
-from dataclasses import dataclass
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 from shapecheck.errors import Location
 from shapecheck.probe.places import distance, shown
@@ -17,8 +16,7 @@ from shapecheck.probe.places import distance, shown
 _COMMANDS = sysconfig.get_path("scripts") + os.sep
 
 
-@dataclass(frozen=True)
-class Spot:
+class Spot(NamedTuple):
     """An instruction that is running: a code object and where in it. Holds no frame, so that no tensor is kept alive."""
 
     code: CodeType
@@ -34,7 +32,7 @@ class Spot:
 
     @property
     def location(self) -> Location:
-        return Location(shown(self.code.co_filename), self.line)
+        return Location(_cell(self.code.co_filename) or shown(self.code.co_filename), self.line)
 
     @property
     def written(self) -> str:
@@ -60,15 +58,22 @@ class Spot:
         return b"".join(lines).decode(errors="replace")
 
 
-def spots(frame: FrameType | None) -> tuple[Spot, ...]:
+def spots(innermost: FrameType | None) -> tuple[Spot, ...]:
     """The user's frames from this one outwards, innermost first.
 
     Where no code of the user's is on the stack, the innermost frame of an installed package, else the innermost at all.
     """
-    every = [(rank(each), each) for each in _outwards(frame)]
-    nearest = min((found for found, _ in every), default=0)
-    kept = [Spot(each.f_code, each.f_lasti) for found, each in every if found == nearest]
-    return tuple(kept) if nearest == 0 else tuple(kept[:1])
+    found, frame = [], innermost
+    while frame is not None:  # written out: this is what a loss call waits for
+        code = frame.f_code
+        known = _RANKS.get(code.co_filename)
+        if (rank(frame) if known is None else known) == 0:
+            found.append(Spot(code, frame.f_lasti))
+        frame = frame.f_back
+    return tuple(found) or _nearest(innermost)
+
+
+_RANKS: dict[str, int] = {}
 
 
 def rank(frame: FrameType) -> int:
@@ -76,10 +81,22 @@ def rank(frame: FrameType) -> int:
     filename = frame.f_code.co_filename
     if filename.startswith("<"):
         return 0 if frame.f_globals.get("__name__") == "__main__" else 2
-    return 2 if filename.startswith(_COMMANDS) else distance(filename)
+    if filename not in _RANKS:
+        _RANKS[filename] = 2 if filename.startswith(_COMMANDS) else distance(filename)
+    return _RANKS[filename]
 
 
-def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
+def _nearest(frame: FrameType | None) -> tuple[Spot, ...]:
+    every = []
     while frame is not None:
-        yield frame
+        every.append((rank(frame), Spot(frame.f_code, frame.f_lasti)))
         frame = frame.f_back
+    return tuple([spot for _, spot in sorted(every, key=lambda item: item[0])[:1]])
+
+
+def _cell(filename: str) -> str:
+    """What IPython calls the cell that a file stands for, `In[3]`; '' for other files."""
+    ipython: Any = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    named = getattr(getattr(shell, "compile", None), "format_code_name", lambda name: None)(filename)
+    return named[1] if named else ""

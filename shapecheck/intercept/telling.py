@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from shapecheck.intercept.calls import Listener, LossCall
+from shapecheck.intercept.calls import Deliberate, Listener, LossCall
 
 Told = list[tuple[Listener, LossCall]]
 
@@ -62,6 +62,8 @@ def _made(make: Callable[[], LossCall | None]) -> LossCall | None:
 def _tell(method: Callable[..., None], *told: Any) -> None:
     try:
         method(*told)
+    except Deliberate:
+        raise
     except Exception as error:
         _complain(error)
 

@@ -1,0 +1,196 @@
+"""`watch()`: each distinct loss call of a block is checked once, with its own tensors."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from types import CodeType, TracebackType
+from typing import Any, TextIO, TypeVar
+
+from shapecheck.errors import Location, UserError, did_you_mean
+from shapecheck.intercept.calls import Deliberate, LossCall
+from shapecheck.intercept.interception import Interception
+from shapecheck.live.attached import noted
+from shapecheck.live.checking import Asked, Codes
+from shapecheck.live.keys import Key, key_of, pattern_of
+from shapecheck.render import terminal, text
+from shapecheck.report import CheckResult, Finding, Report
+from shapecheck.version import __version__
+
+ENOUGH = 3  # checks of a pattern of sizes that found nothing; then other sizes of that pattern are not checked any more
+MOST_RAISED = 20  # exceptions of one call that are looked at; a program that goes on after more will not read them
+SERIOUS = {"error": ("error",), "warning": ("error", "warning")}
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class FindingsError(Deliberate):
+    """A loss call in a block of `watch(raise_on=...)` has a finding; `report` holds it."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(f"\n{report}")
+        self.report = report
+
+    def __reduce__(self) -> tuple[type[FindingsError], tuple[Report]]:
+        return type(self), (self.report,)
+
+
+def watch(
+    *,
+    raise_on: str | None = None,
+    rules: Sequence[str] = (),
+    select: Codes = (),
+    ignore: Codes = (),
+    file: TextIO | None = None,
+) -> Watch:
+    """Check the loss calls of a block, or of a function where it is used as a decorator::
+
+        with shapecheck.watch():
+            train_one_epoch(model, loader)
+
+    Each distinct call, by its loss, its line, shapes, dtypes and keywords, is checked once with the real tensors. What
+    is found, errors and warnings, is printed to standard error (or `file`), once for each line. A loss that raises is
+    always looked at: the diagnosis is printed, and the exception goes on with it as a note (Python 3.11 and later), so
+    that tracebacks, pytest and logging show it. `report` of what `with` gives holds all that was checked.
+
+    Once a call's shapes and dtypes are known, no value is looked at, nothing waits for a GPU, and a call costs less than
+    50 microseconds: a label out of range in a later batch of the same shape is found when the loss raises. Where sizes
+    go on changing (sequences of any length), sizes that relate to each other as others did are soon taken for known.
+    What torch compiles, scripts or maps (`torch.vmap`) is not seen.
+
+    `raise_on="error"` or `"warning"` raises `FindingsError` at the loss call. `rules` are folders of rule files,
+    `select` and `ignore` are codes as on the command line. Raises UserError for arguments that make no sense.
+    """
+    if raise_on is not None and raise_on not in SERIOUS:
+        raise UserError(f"raise_on is {raise_on!r}", did_you_mean(str(raise_on), SERIOUS))
+    return Watch(Asked.of(rules, select, ignore), raise_on, file)
+
+
+class Watch:
+    """What `watch()` gives. May be entered again while it is on, from any thread; the calls of all threads are seen."""
+
+    def __init__(self, asked: Asked, raise_on: str | None = None, file: TextIO | None = None) -> None:
+        self._observer = Observer(asked, raise_on, file)
+        self._interception = Interception(self._observer, asked.folders)
+
+    @property
+    def report(self) -> Report:
+        """Every distinct call so far, in the order they were made."""
+        return self._observer.report
+
+    def __enter__(self) -> Watch:
+        self._interception.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._interception.__exit__(kind, error, trace)
+
+    def __call__(self, function: Function) -> Function:
+        """The function with its calls watched."""
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def watched(*args: Any, **kwargs: Any) -> Any:
+                with self:
+                    return await function(*args, **kwargs)
+
+        else:
+
+            @functools.wraps(function)
+            def watched(*args: Any, **kwargs: Any) -> Any:
+                with self:
+                    return function(*args, **kwargs)
+
+        return watched  # type: ignore[return-value]
+
+
+class Observer:
+    """Listens to loss calls: checks what is new, prints what is serious."""
+
+    def __init__(self, asked: Asked, raise_on: str | None, file: TextIO | None, *, silent: bool = False) -> None:
+        self._asked = asked
+        self._raise_on = raise_on
+        self._file = file
+        self._silent = silent
+        self._lock = threading.Lock()
+        self._known: dict[Key, CodeType] = {}  # the code keeps its id
+        self._clean: dict[Key, int] = {}
+        self._raised: dict[Key, int] = {}
+        self._results: list[CheckResult] = []
+        self._printed: set[tuple[str, Location | None]] = set()
+
+    @property
+    def report(self) -> Report:
+        return Report(tuple(self._results), __version__)
+
+    def before(self, call: LossCall) -> None:
+        """Nothing yet: a call that raises is checked once, as such."""
+
+    def after(self, call: LossCall, result: Any) -> None:
+        if self._silent or not self._is_new(call):
+            return
+        checked = self._asked.result(call)
+        if checked is None:
+            return
+        self._results.append(checked)
+        found = _serious(checked, "warning")
+        if not found:
+            pattern = pattern_of(call)
+            self._clean[pattern] = self._clean.get(pattern, 0) + 1
+        if self._raise_on and _serious(checked, self._raise_on):
+            raise FindingsError(_report(checked, found))
+        self._print_new(checked, found)
+
+    def raised(self, call: LossCall, error: Exception) -> None:
+        report = self.explanation(call, error)
+        if report is not None and noted(error, report):
+            self._print(report)
+
+    def explanation(self, call: LossCall, error: Exception) -> Report | None:
+        """Why torch raises, as far as the tensors tell; a failure of another kind (memory, a device) is not explained."""
+        key = key_of(call)
+        with self._lock:
+            times = self._raised[key] = self._raised.get(key, 0) + 1
+        checked = self._asked.result(call) if times <= MOST_RAISED else None
+        if checked is None or checked.contract != "rejects" or not checked.findings:
+            return None
+        if checked not in self._results:
+            self._results.append(checked)
+        return _report(checked, checked.findings)
+
+    def _is_new(self, call: LossCall) -> bool:
+        key = key_of(call)
+        if key in self._known:
+            return False
+        with self._lock:
+            if key in self._known:
+                return False
+            self._known[key] = call.stack[0].code
+        return self._clean.get(pattern_of(call), 0) < ENOUGH
+
+    def _print_new(self, checked: CheckResult, found: tuple[Finding, ...]) -> None:
+        """One line of the program has one finding of a kind, however many shapes come by."""
+        new = tuple(each for each in found if (each.code, each.location or checked.location) not in self._printed)
+        self._printed.update((each.code, each.location or checked.location) for each in new)
+        if new:
+            self._print(_report(checked, new))
+
+    def _print(self, report: Report) -> None:
+        stream = self._file if self._file is not None else sys.stderr
+        shown = text.render(report, width=terminal.width(stream), color=terminal.color(stream))
+        with suppress(OSError, ValueError):  # closed
+            print(f"\n{shown}", file=stream, flush=True)
+
+
+def _serious(checked: CheckResult, least: str) -> tuple[Finding, ...]:
+    return tuple(finding for finding in checked.findings if finding.severity in SERIOUS[least])
+
+
+def _report(checked: CheckResult, findings: tuple[Finding, ...]) -> Report:
+    return Report((replace(checked, findings=findings),), __version__)
