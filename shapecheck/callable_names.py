@@ -1,4 +1,4 @@
-"""Reads how the user names a loss of their own: `losses.py:dice_loss`, `package.module:DiceLoss`.
+"""Reads how the user names a loss of their own, `losses.py:dice_loss`, `package.module:DiceLoss`; or their data, `train.py:loader`.
 
 Looks at folders and syntax trees only to answer mistakes; runs no user code and imports no torch.
 """
@@ -7,14 +7,31 @@ from __future__ import annotations
 
 import ast
 import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from shapecheck import source
 from shapecheck.errors import UserError, nearest
-from shapecheck.targets import Target
+from shapecheck.targets import SOURCE_ENDINGS, Target
 
 FORMS = "write losses.py:my_loss, or package.module:my_loss"
 _MOST_NAMES = 8
+_DATA = re.compile(r"load|data|batch|train|samples", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Wording:
+    """What is named, in words: what it is, how to write it, where its arguments go; and which names of a file it may be."""
+
+    thing: str
+    within: str
+    forms: str
+    example: str
+    arguments: str
+    names: Callable[[str], list[str]]
+    endings: tuple[str, ...] = (".py",)
 
 
 def names_callable(loss: str) -> bool:
@@ -23,23 +40,24 @@ def names_callable(loss: str) -> bool:
     return ":" in text or text.lower().endswith(".py")
 
 
-def parse_callable(text: str, folder: Path | None = None) -> Target:
-    """The file or module and the name in it; relative to `folder`, else to the current one.
+def parse_callable(text: str, folder: Path | None = None, wording: Wording | None = None) -> Target:
+    """The file or module and the name in it; relative to `folder`, else to the current one. By default it is a loss.
 
     Raises UserError for a malformed name and for a file that does not exist.
     """
+    words = wording or LOSS
     place, name = _split(text)
     if not place:
-        raise UserError(f"the loss {text!r} names no file or module", FORMS)
-    if _is_module(place):
+        raise UserError(f"{words.thing} {text!r} names no file or module", words.forms)
+    if _is_module(place, words):
         if not name or not _is_name(name):
-            raise _bad_name(text, place, name, _module_file(place, folder))
+            raise _bad_name(text, place, name, _module_file(place, folder), words)
         file = _module_file(place, folder) if folder is not None else None
         return Target(text, "file", path=file, name=name) if file else Target(text, "module", module=place, name=name)
     path = place if folder is None else str(folder / place)
-    _require_file(path, place)
+    _require_file(path, place, words)
     if not name or not _is_name(name):
-        raise _bad_name(text, place, name, path)
+        raise _bad_name(text, place, name, path, words)
     return Target(text, "file", path=path, name=name)
 
 
@@ -51,8 +69,13 @@ def _split(text: str) -> tuple[str, str]:
     return place.rstrip(":"), name
 
 
-def _is_module(place: str) -> bool:
-    return not place.lower().endswith(".py") and _is_name(place)
+def parse_data(text: str) -> Target:
+    """What --data names. Raises UserError as `parse_callable` does."""
+    return parse_callable(text, None, DATA)
+
+
+def _is_module(place: str, words: Wording) -> bool:
+    return not place.lower().endswith(words.endings) and _is_name(place)
 
 
 def _is_name(text: str) -> bool:
@@ -65,11 +88,11 @@ def _module_file(module: str, folder: Path | None) -> str | None:
     return next((file for file in (f"{stem}.py", os.path.join(stem, "__init__.py")) if os.path.isfile(file)), None)
 
 
-def _require_file(path: str, typed: str) -> None:
+def _require_file(path: str, typed: str, words: Wording) -> None:
     if os.path.isdir(path):
-        raise UserError(f"{typed} is a folder, not a file with a loss in it", FORMS)
-    if not typed.lower().endswith(".py"):
-        guess = f"did you mean {typed}.py?" if os.path.isfile(path + ".py") else FORMS
+        raise UserError(f"{typed} is a folder, not a file with {words.within} in it", words.forms)
+    if not typed.lower().endswith(words.endings):
+        guess = f"did you mean {typed}.py?" if os.path.isfile(path + ".py") else words.forms
         raise UserError(f"{typed!r} is neither a Python file nor a module", guess)
     if not os.path.exists(path):
         raise UserError(f"no such file: {path}", _nearest_file(path))
@@ -90,14 +113,15 @@ def _nearest_file(path: str) -> str:
     return f"Python files there: {there}" if there else f"there is no Python file in {folder or 'this folder'}"
 
 
-def _bad_name(text: str, place: str, name: str, file: str | None) -> UserError:
-    message = f"{name!r} in the loss {text!r} is not a name" if name else f"{place} is named without a loss in it"
+def _bad_name(text: str, place: str, name: str, file: str | None, words: Wording) -> UserError:
+    without = f"{place} is named without {words.within} in it"
+    message = f"{name!r} in {words.thing} {text!r} is not a name" if name else without
     called, bracket, _ = name.partition("(")
     if bracket and _is_name(called):
-        return UserError(message, f"write {place}:{called}; its arguments go to --loss-arg name=value")
-    names = losses_in(file) if file else []
+        return UserError(message, f"write {place}:{called}; {words.arguments}")
+    names = words.names(file) if file else []
     if not names:
-        return UserError(message, f"name a function or class in it, such as {place}:my_loss")
+        return UserError(message, f"name a function or class in it, such as {place}:{words.example}")
     more = f", ... ({len(names)} in all)" if len(names) > _MOST_NAMES else ""
     return UserError(message, "name one of: " + ", ".join(f"{place}:{each}" for each in names[:_MOST_NAMES]) + more)
 
@@ -109,3 +133,24 @@ def losses_in(path: str) -> list[str]:
     found = [node.name for node in source.statements(tree.body) if isinstance(node, kinds)] if tree else []
     public = [name for name in dict.fromkeys(found) if not name.startswith("_")]
     return sorted(public, key=lambda name: "loss" not in name.lower() and "criterion" not in name.lower())
+
+
+def data_in(path: str) -> list[str]:
+    """Public names of a file that may hold data, or give some: variables, functions, classes, the likeliest first."""
+    tree = source.parse(path)
+    found: list[str] = []
+    for node in source.statements(tree.body) if tree else ():
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            found.append(node.name)
+        elif isinstance(node, ast.Assign):
+            found += [inner.id for target in node.targets for inner in ast.walk(target) if isinstance(inner, ast.Name)]
+    models = source.models(tree) if tree else []
+    public = [name for name in dict.fromkeys(found) if not name.startswith("_") and name not in models]
+    return sorted(public, key=lambda name: not _DATA.search(name))
+
+
+LOSS = Wording("the loss", "a loss", FORMS, "my_loss", "its arguments go to --loss-arg name=value", losses_in)
+DATA = Wording(
+    "the data", "data", "write train.py:loader, or package.module:loader", "loader",
+    "it is called without arguments: name a function that needs none, and calls this one", data_in, SOURCE_ENDINGS,
+)  # fmt: skip

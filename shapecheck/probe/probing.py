@@ -9,7 +9,7 @@ import copy
 import sys
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -27,7 +27,7 @@ from shapecheck.probe.inputs.asking import Asked, asked_for, declared, labelled,
 from shapecheck.probe.inputs.candidates import parameters_of
 from shapecheck.probe.inputs.declared import with_declared_channels
 from shapecheck.probe.inputs.labels import with_labels
-from shapecheck.probe.inputs.real import RealCall, as_given, call_of, fewer, with_labels_of
+from shapecheck.probe.inputs.real import RealCall, as_given, call_of, fewer, labels_like, with_labels_of
 from shapecheck.probe.inputs.search import Search, find
 from shapecheck.probe.inputs.sizing import Sizes, sizes_for
 from shapecheck.probe.inputs.tries import dtype_name, first_line, shown
@@ -196,12 +196,16 @@ def _found(runner: Runner, requests: Sequence[InputRequest], sizes: Sizes, real:
     """What the user typed, the real call, what the model declares, or what a search finds, in this order."""
     if requests:
         found = _requested(runner, requests, sizes)
-    elif real is not None and (repeated := _repeated(runner, real)):
-        return repeated
-    else:
+    elif real is None:
         found = _declared(runner) or _inferred(runner)
-        if real is not None:
-            found = replace(found, note=_NOT_REPEATED)
+    else:
+        repeated = _repeated(runner, real)
+        if repeated.trial.worked:
+            labels = labels_like(real, repeated.trial.call)
+            return replace(repeated, trial=with_labels(runner, repeated.trial, labels)) if labels else repeated
+        if real.needed:
+            raise _fails(runner.model, repeated.trial)
+        found = replace(_declared(runner) or _inferred(runner), note=_NOT_REPEATED)
     return replace(found, trial=with_labels(runner, found.trial))
 
 
@@ -291,35 +295,39 @@ def _settled(model: nn.Module) -> nn.Module:
 # ---------------------------------------------------------------------------- a call that runs
 
 
-def _repeated(runner: Runner, real: RealCall) -> _Found | None:
-    """The real call with few samples, in the mode that gives the parts it gave; None if the model does not run so."""
+def _repeated(runner: Runner, real: RealCall) -> _Found:
+    """The real call with few samples, in the mode that gives the parts it gave; a failed trial if the model does not run so."""
     call = call_of(runner.model, real)
     if not any(argument.is_tensor for argument in call):
-        return None
+        return _Found(Trial(call, error=TypeError("it was given no plain tensor")), "data")
     runner.recorder.checking = False
     trial = _of_few(runner, call)
     if real.training:
         _set_own_training(runner.model, True)
-        other = _of_few(runner, call) if trial is None else runner.run(trial.call)
-        if other is not None and other.worked and (trial is None or _parts(other) != _parts(trial)):
+        other = runner.run(trial.call) if trial.worked else _of_few(runner, call)
+        if other.worked and (not trial.worked or _parts(other) != _parts(trial)):
             return _Found(replace(other, call=with_labels_of(other.call, other.arrivals)), "data", trained=True)
         _set_own_training(runner.model, False)
     runner.recorder.checking = True
-    return None if trial is None else _Found(trial, "data")
+    return _Found(trial, "data")
 
 
-def _of_few(runner: Runner, call: Call) -> Trial | None:
-    """Cut along the axis that is the batch to the first layer, or else as it is."""
-    for axis in (0, 1):
-        trial = next((trial for cut in fewer(call, axis) if (trial := runner.run(cut)).worked), None)
-        if trial is None:
-            return None
-        trial = replace(trial, call=with_labels_of(trial.call, trial.arrivals))
-        main = trial.call[main_index(trial.call)]
-        if axis == 0 and len(main.shape) > 1 and main.label(1) == "batch":
-            continue
-        return trial
-    return None
+def _of_few(runner: Runner, call: Call) -> Trial:
+    """Cut along the axis that is the batch to the first layer, or else as it is; a failed trial if nothing runs."""
+    trial = _first_that_runs(runner, fewer(call, 0))
+    main = trial.call[main_index(trial.call)]
+    if trial.worked and len(main.shape) > 1 and main.label(1) == "batch":
+        return _first_that_runs(runner, fewer(call, 1))
+    return trial
+
+
+def _first_that_runs(runner: Runner, calls: Iterable[Call]) -> Trial:
+    trial = Trial(())
+    for call in calls:
+        trial = runner.run(call)
+        if trial.worked:
+            return replace(trial, call=with_labels_of(trial.call, trial.arrivals))
+    return trial
 
 
 def _parts(trial: Trial) -> list[tuple[str, tuple[int, ...], bool]]:

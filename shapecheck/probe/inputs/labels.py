@@ -21,22 +21,25 @@ from shapecheck.probe.places import distance
 from shapecheck.probe.runs.feeding import Argument, Call, main_index
 from shapecheck.probe.runs.running import Runner, Trial
 
-_LABELS = re.compile(r"^(targets?|labels?|y|tgts?|trgs?|gold|golds|y_true|tgt_ids|label_ids|target_ids)$")
+LABELS = re.compile(r"^(targets?|labels?|y|tgts?|trgs?|gold|golds|y_true|tgt_ids|label_ids|target_ids)$")
 
 
-def with_labels(runner: Runner, trial: Trial) -> Trial:
-    """The same call with labels, if the model runs on them and then gives more of the same output; else the trial itself."""
-    for call in _calls(runner.model, trial):
+def with_labels(runner: Runner, trial: Trial, like: Argument | None = None) -> Trial:
+    """The same call with labels, if the model runs on them and then gives more of the same output; else the trial itself.
+
+    They are made up, or like real ones.
+    """
+    for call in _calls(runner.model, trial, like):
         other = runner.run(call)
         if other.worked and _gives_more(other, trial):
             return other
     return trial
 
 
-def _calls(model: nn.Module, trial: Trial) -> Iterator[Call]:
+def _calls(model: nn.Module, trial: Trial, like: Argument | None) -> Iterator[Call]:
     for parameter in ungiven(model, trial.call):
-        if trial.call and _LABELS.search(parameter.name) and _decides(model, parameter.name):
-            yield (*trial.call, replace(_like_main(trial), name=parameter.name, keyword=True))
+        if trial.call and LABELS.search(parameter.name) and _decides(model, parameter.name):
+            yield (*trial.call, replace(like or _like_main(trial), name=parameter.name, keyword=True))
 
 
 def _like_main(trial: Trial) -> Argument:

@@ -28,11 +28,17 @@ _MOST_ALIKE = 3  # inputs as long as the batch
 
 @dataclass(frozen=True, eq=False)
 class RealCall:
-    """What a module was called with. `training` is the mode it was in, if that is known."""
+    """What a module was called with. `training` is the mode it was in, if that is known.
+
+    `labels` are at hand for a model that gives more when it has them. A call that is `needed` stands for itself: no dummy
+    input does where the model does not run on it.
+    """
 
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     training: bool | None = None
+    labels: torch.Tensor | None = None
+    needed: bool = False
 
 
 def call_of(model: nn.Module, real: RealCall) -> Call:
@@ -41,6 +47,17 @@ def call_of(model: nn.Module, real: RealCall) -> Call:
     positional = [argument for name, value in named for argument in _arguments(name, value, False)]
     keyword = [argument for name, value in real.kwargs.items() for argument in _arguments(name, value, True)]
     return _with_lengths((*positional, *keyword))
+
+
+def labels_like(real: RealCall, call: Call) -> Argument | None:
+    """The labels at hand, of as many samples as the call has."""
+    if real.labels is None or not call or not _can_be_made(real.labels):
+        return None
+    argument = _sampled(real.labels)
+    main = call[main_index(call)]
+    samples = next((size for size, label in zip(main.shape, main.labels, strict=False) if label == "batch"), 0)
+    labels = ("batch", *main.labels[1 : len(argument.shape)])
+    return replace(argument, shape=(samples, *argument.shape[1:]), labels=labels) if argument.shape else None
 
 
 def as_given(call: Call) -> Call:

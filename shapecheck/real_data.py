@@ -1,0 +1,217 @@
+"""What the user's data add to a model check: the real call, the target measured over several batches, how an epoch ends. Imports torch.
+
+Tensors are measured and let go; nothing of the data is kept.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from shapecheck import measure
+from shapecheck.at_hand import measured
+from shapecheck.matching import arguments_of, facts, judge
+from shapecheck.probe.inputs.splitting import Path, Split, shown, split, target_at
+from shapecheck.probe.loading.data import Data
+from shapecheck.probe.probing import Probe
+from shapecheck.rules import Loss
+from shapecheck.specs import Observation, TensorSpec
+
+SECONDS = 1.0  # spent on batches after the first
+_MOSTLY = 0.95
+_OF_ONE = ("batch-axis-lost", "batch-of-one-fails")
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """The target of the first batch, what is known of it from all batches that were looked at, and what has to be said."""
+
+    target: torch.Tensor | None
+    spec: TensorSpec | None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class _Labels:
+    """What has been seen of labels so far: batches, elements, those that the loss ignores, batches of nothing else."""
+
+    spec: TensorSpec
+    batches: int = 1
+    elements: int = 0
+    ignored: int = 0
+    empty: int = 0
+    kinds: set[str] = field(default_factory=set)
+
+
+def parts_of(data: Data, model: nn.Module) -> Split:
+    """Raises ModelError SC904 where the batch does not go with what forward takes."""
+    return split(data.first, model)
+
+
+def target_of(data: Data, parts: Split, seen: Probe, loss: Loss | None, keywords: Mapping[str, Any]) -> Measured:
+    """The target as the data have it; where its place is left open, the likeliest that the loss takes."""
+    found = {path: tensor for path in parts.targets if (tensor := target_at(data.first, path)) is not None}
+    if not found or (loss is not None and not loss.target):
+        return Measured(None, None, (*data.notes, *parts.notes))
+    specs = {path: _spec(tensor, seen.output, loss) for path, tensor in found.items()}
+    accepted = (path for path in found if _accepts(loss, seen.output, specs[path])) if len(found) > 1 else iter(())
+    path = next(accepted, next(iter(found)))
+    told = [note for note in parts.notes if path == parts.targets[0]] or [f"{shown(path)} is taken as target"]
+    notes = told if len(parts.targets) > 1 or parts.notes else []
+    labels = _looked_at(data, path, specs[path], found[path], seen.output, loss, keywords)
+    return Measured(found[path], labels.spec, (*data.notes, *notes, *_said(data, labels, keywords)))
+
+
+def _spec(target: torch.Tensor, output: torch.Tensor, loss: Loss | None) -> TensorSpec:
+    if loss is None:
+        return measure.spec_of(target)
+    return measured(loss, {loss.output: output, loss.target: target})[loss.target]
+
+
+def _accepts(loss: Loss | None, output: torch.Tensor, target: TensorSpec) -> bool:
+    if loss is None:
+        return False
+    given = {loss.output: facts(measure.spec_of(output)), loss.target: facts(target)}
+    if set(given) < set(loss.tensors):
+        return False
+    return judge(loss, given, arguments_of(loss, {}, measure.dtype_name(output), given)).accepts
+
+
+# ---------------------------------------------------------------------------- further batches
+
+
+def _looked_at(
+    data: Data,
+    path: Path,
+    spec: TensorSpec,
+    first: torch.Tensor,
+    output: torch.Tensor,
+    loss: Loss | None,
+    keywords: Mapping[str, Any],
+) -> _Labels:
+    labels = _Labels(spec)
+    _count(labels, first, spec, loss, keywords)
+    if loss is None:
+        return labels
+    ends = time.monotonic() + SECONDS
+    for target in _targets(data, path):
+        _count(labels, target, _spec(target, output, loss), loss, keywords)
+        labels.batches += 1
+        if time.monotonic() > ends:
+            break
+    return labels
+
+
+def _targets(data: Data, path: Path) -> Iterator[torch.Tensor]:
+    """Of batches that can be made; one that cannot is the training's to meet."""
+    batches = data.others()
+    while True:
+        try:
+            target = target_at(next(batches), path)
+        except Exception:
+            return
+        if target is not None and target.numel():
+            yield target
+
+
+def _count(
+    labels: _Labels, target: torch.Tensor, spec: TensorSpec, loss: Loss | None, keywords: Mapping[str, Any]
+) -> None:
+    labels.spec = _together(labels.spec, spec)
+    labels.elements += target.numel()
+    index = _ignored_index(loss, keywords)
+    if index is not None and not target.is_floating_point():
+        ignored = int((target == index).sum())
+        labels.ignored += ignored
+        labels.empty += ignored == target.numel()
+
+
+def _ignored_index(loss: Loss | None, keywords: Mapping[str, Any]) -> int | None:
+    if loss is None or "ignore_index" not in loss.arguments:
+        return None
+    given = keywords.get("ignore_index", loss.arguments["ignore_index"].default)
+    return given if isinstance(given, int) else -100
+
+
+def _together(one: TensorSpec, other: TensorSpec) -> TensorSpec:
+    """The spec of the first with the range of both; single elements count only as long as they are all there are."""
+    if one is other or other.minimum is None or other.maximum is None or one.minimum is None or one.maximum is None:
+        return one
+    low, high = min(one.minimum, other.minimum), max(one.maximum, other.maximum)
+    wider = (low, high) != (one.minimum, one.maximum)
+    return replace(
+        one,
+        minimum=low,
+        maximum=high,
+        total=None if wider else one.total,
+        elements=None if wider else one.elements,
+        values=_kind_of_both(one.values, other.values),
+    )
+
+
+def _kind_of_both(one: str | None, other: str | None) -> str | None:
+    if one == other:
+        return one
+    if {one, other} == {"one-hot", "multi-hot"}:
+        return "multi-hot"
+    return "continuous" if "continuous" in (one, other) else one
+
+
+# ---------------------------------------------------------------------------- what is said
+
+
+def _said(data: Data, labels: _Labels, keywords: Mapping[str, Any]) -> Iterator[str]:
+    spec = labels.spec
+    if spec.minimum is not None and spec.maximum is not None:
+        known = f" of {data.batches}" if data.batches and data.batches > labels.batches else ""
+        batches = "1 batch" if labels.batches == 1 and not known else f"{labels.batches}{known} batches"
+        yield f"target measured on {batches} of {data.text}: {spec.minimum:g} to {spec.maximum:g}"
+    index = keywords.get("ignore_index", -100)
+    if labels.empty and labels.empty < labels.batches:
+        yield (
+            f"in {labels.empty} of these batches every label is {index}, which ignore_index leaves out: their mean is NaN"
+        )
+    elif labels.elements and _MOSTLY < labels.ignored / labels.elements < 1:
+        share = f"{100 * labels.ignored / labels.elements:.1f} %"
+        yield f"{share} of the labels are {index}, which ignore_index leaves out"
+
+
+def at_the_end(observations: tuple[Observation, ...], data: Data) -> tuple[tuple[Observation, ...], tuple[str, ...]]:
+    """What becomes of a batch of one, now that it is known whether there will be one: certain, or no more than a note."""
+    if data.ends_with_one is None:
+        return observations, ()
+    if data.ends_with_one:
+        return tuple(_certain(one, data.told) if one.kind in _OF_ONE else one for one in observations), ()
+    spared = [one for one in observations if one.kind in _OF_ONE]
+    notes = [f"a batch of one would fail{_at(one)}; this loader gives none: {data.told}" for one in spared]
+    return tuple(one for one in observations if one not in spared), tuple(dict.fromkeys(notes))
+
+
+def _at(observation: Observation) -> str:
+    return f" at {observation.location}" if observation.location else ""
+
+
+def _certain(observation: Observation, told: str) -> Observation:
+    evidence = f"it will happen: {told} leave one for the last batch of every epoch"
+    return replace(observation, facts={**observation.facts, "severity": "error", "evidence": evidence})
+
+
+# ---------------------------------------------------------------------------- what the user typed besides
+
+
+def disagreements(typed: TensorSpec | None, classes: int | None, found: TensorSpec | None) -> Iterator[str]:
+    """Where --target or --classes say otherwise than the data; what was typed wins."""
+    if found is None:
+        return
+    if typed is not None:
+        ranks = len(typed.shape) != len(found.shape)
+        sizes = any(isinstance(a, int) and a != b for a, b in zip(typed.shape, found.shape, strict=False))
+        if ranks or sizes or (typed.dtype is not None and typed.dtype != found.dtype):
+            yield f"the target of the data is {tuple(found.shape)} {found.dtype}; --target is taken instead"
+    if classes is not None and found.maximum is not None and found.values == "class-index" and found.maximum >= classes:
+        yield f"the labels of the data go up to {found.maximum:g}, beyond the {classes} of --classes"
