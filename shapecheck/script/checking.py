@@ -5,21 +5,22 @@ Imports torch, and runs the user's modules again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import torch
+from torch.utils.data import DataLoader
 
 from shapecheck.errors import CheckError, Location
 from shapecheck.pipeline import check
 from shapecheck.probe.probing import Probe
 from shapecheck.report import CheckResult
 from shapecheck.rules import Loss
-from shapecheck.script.following import Trail, carried
+from shapecheck.script.following import Trail, batches
 from shapecheck.script.origins import Origin, Probes
-from shapecheck.script.trails import observed, still_seen
-from shapecheck.specs import Observation, Subject
+from shapecheck.script.tape import ModuleCall
+from shapecheck.script.trails import Way, observed, roles_at_end, still_seen, way_of
+from shapecheck.specs import Subject
 from shapecheck.torch_judge import TorchJudge
 
 
@@ -45,38 +46,75 @@ def checked(seen: Seen, probes: Probes, judge: bool) -> CheckResult:
     """The check of one call; `judge` is whether torch is asked and fixes are run."""
     if seen.subject is None:
         return CheckResult(str(seen.location), seen.loss.name, location=seen.location, error=seen.error)
-    probe = probes.of(seen.origin, seen.loss) if seen.origin is not None else None
-    subject = seen.subject
-    if isinstance(probe, Probe):
-        subject = _with_probe(subject, seen, probe)
-    elif isinstance(probe, CheckError):
-        subject = replace(subject, notes=(*subject.notes, f"the model was not probed: {probe.message}"))
-    found = observed(seen.loss, seen.trails, _roles(seen, probe))
+    subject, probe = seen.subject, None
+    if seen.origin is not None:
+        answer = probes.of(seen.origin, seen.loss)
+        probe = answer if isinstance(answer, Probe) else None
+        if isinstance(answer, CheckError):
+            subject = replace(subject, notes=(*subject.notes, f"the model was not probed: {answer.message}"))
+    ways = {name: way_of(trail, seen.loss, _roles(trail, seen, probe)) for name, trail in seen.trails.items()}
+    comes = any(ends_alone(loader) for loader in loaders_of(seen))
+    if probe is not None:
+        subject = _with_probe(subject, seen, probe, ways.get(seen.loss.output), comes)
+    found = [
+        each
+        for name, way in ways.items()
+        if _is_of_model(way)
+        for each in observed(way, comes, name == seen.loss.output)
+    ]
     subject = replace(subject, observations=(*subject.observations, *found))
     return check(subject, seen.loss, TorchJudge() if judge else None)
 
 
-def _roles(seen: Seen, probe: Probe | CheckError | None) -> tuple[str, ...] | None:
-    """Of the axes of what the module gave."""
-    trail = seen.trails.get(seen.loss.output)
-    if not isinstance(probe, Probe) or trail is None or len(probe.axes) != len(trail.base.shape):
+def _is_of_model(way: Way) -> bool:
+    return isinstance(way.trail.base.source, ModuleCall)
+
+
+def _roles(trail: Trail, seen: Seen, probe: Probe | None) -> tuple[str, ...] | None:
+    """Of the axes of what the module gave; another module's of the same shape, as a teacher's, is taken to be alike."""
+    output = seen.trails.get(seen.loss.output)
+    inside = seen.origin is None or seen.origin.number
+    if probe is None or output is None or inside or trail.base.shape != output.base.shape:
         return None
     return probe.axes
 
 
-def _with_probe(subject: Subject, seen: Seen, probe: Probe) -> Subject:
+def _with_probe(subject: Subject, seen: Seen, probe: Probe, way: Way | None, comes: bool) -> Subject:
+    """What the tensors alone have told stands: a target of probabilities may say where the classes are."""
     name = seen.loss.output
     spec = subject.tensors[name]
-    trail = seen.trails.get(name)
     inside = seen.origin is not None and seen.origin.number
-    axes = probe.axes if inside or trail is None else carried(trail, probe.axes)
+    axes = probe.axes if inside or way is None else roles_at_end(way)
     if axes is not None and len(axes) == len(spec.shape) and spec.axes is None and set(axes) != {"unknown"}:
         spec = replace(spec, axes=axes)
+    trail = None if inside or way is None else way.trail
     return replace(
         subject,
         tensors={**subject.tensors, name: spec},
         inputs=probe.inputs,
         output_path=probe.output_path,
-        observations=tuple(still_seen(probe.observations, None if inside else trail)),
+        observations=tuple(still_seen(probe.observations, trail, comes)),
         notes=(*subject.notes, *probe.notes),
     )
+
+
+# ---------------------------------------------------------------------------- batches
+
+
+def loaders_of(seen: Seen) -> Iterator[DataLoader[Any]]:
+    """Where what the loss and its module were given comes from."""
+    made = [trail.made for trail in seen.trails.values()]
+    if seen.origin is not None:
+        made += seen.origin.call.taken
+    for each in made:
+        yield from (batch.loader for batch in batches(each))
+
+
+def ends_alone(loader: DataLoader[Any]) -> bool:
+    """Whether the last batch of an epoch holds one sample."""
+    size = loader.batch_size
+    try:
+        samples = len(loader.sampler)  # type: ignore[arg-type]
+    except (TypeError, NotImplementedError):
+        return False
+    return size is not None and (size == 1 or (samples % size == 1 and not loader.drop_last))

@@ -13,17 +13,21 @@ from typing import Any
 
 import torch
 
-from shapecheck.script.tape import Batch, Made, ModuleCall, Other, Shape, Step, found
+from shapecheck.script.tape import Batch, Made, Other, Shape, Step, found
 
 MOST = 2**25  # elements; larger outputs are not followed
 _LINES = 2**16  # elements of the lines along an axis that are looked at
-_DATA = tuple(vars(torch._C.TensorBase)[name].__get__ for name in ("T", "mT", "H", "mH"))
+_TURNED = tuple(vars(torch._C.TensorBase)[name].__get__ for name in ("T", "mT", "H", "mH"))
 _LAYOUT = frozenset({
     "transpose", "transpose_", "permute", "movedim", "moveaxis", "swapaxes", "swapdims", "t", "t_", "view", "view_as", "reshape",
     "reshape_as", "flatten", "unflatten", "ravel", "squeeze", "unsqueeze", "squeeze_", "unsqueeze_", "narrow", "select",
     "index_select", "__getitem__", "gather", "take_along_dim", "masked_select", "cat", "concat", "concatenate", "stack",
     "hstack", "vstack", "chunk", "split", "tensor_split", "unbind", "expand", "expand_as", "broadcast_to", "repeat", "tile",
     "repeat_interleave", "flip", "roll", "diagonal", "pixel_shuffle", "atleast_2d",
+})  # fmt: skip
+_CASTS = frozenset({
+    "contiguous", "clone", "to", "float", "double", "half", "bfloat16", "type", "type_as", "cpu", "cuda", "detach", "detach_",
+    "requires_grad_", "__get__",
 })  # fmt: skip
 _REDUCTIONS = frozenset({
     "mean", "sum", "amax", "amin", "max", "min", "logsumexp", "norm", "prod", "std", "var", "median", "nanmean",
@@ -121,11 +125,12 @@ class _Numbering:
             return torch.arange(math.prod(self._shape), dtype=torch.int32).reshape(self._shape)
         given = self._done(made.source)
         tensors = list(found(torch.Tensor, given))
-        return tensors[int(made.path)] if len(tensors) > 1 else tensors[0]
+        numbered: torch.Tensor = tensors[int(made.path)] if len(tensors) > 1 else tensors[0]
+        return numbered
 
     def _done(self, step: Step) -> Any:
         function = self._instead.get(step, step.function)
-        if step.name in _LAYOUT or step.function in _DATA:
+        if step.name in _LAYOUT or step.function in _TURNED:
             return function(*self._filled(step.args), **self._filled(dict(step.kwargs)))
         if step.name in _PRODUCTS:
             raise _CannotFollow
@@ -179,6 +184,11 @@ def _reduced(indices: torch.Tensor, step: Step) -> torch.Tensor:
     return kept if step.shape is None or tuple(kept.shape) == step.shape else kept.reshape(step.shape)
 
 
+def is_layout(step: Step) -> bool:
+    """Whether the step leaves every value as it is, wherever it puts it."""
+    return step.name in _LAYOUT | _CASTS or step.function in _TURNED
+
+
 # ---------------------------------------------------------------------------- which axes those are
 
 
@@ -227,10 +237,10 @@ def _role(axis: int, axes: Sequence[frozenset[int]], shape: Sequence[int], roles
     return named.pop() if len(own) == 1 else "merged"
 
 
-def ends(made: Made) -> Iterator[ModuleCall]:
-    """The modules that a tensor came of, whatever was done in between."""
-    if isinstance(made.source, ModuleCall):
+def batches(made: Made) -> Iterator[Batch]:
+    """The batches that a tensor came of, whatever was done in between."""
+    if isinstance(made.source, Batch):
         yield made.source
-    elif isinstance(made.source, Step):
+    else:
         for each in made.source.taken:
-            yield from ends(each)
+            yield from batches(each)

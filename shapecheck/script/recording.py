@@ -105,9 +105,7 @@ class Recording:
         loss = load_loss(call.loss, self._folders)
         try:
             with torch.no_grad():
-                measured = subject(
-                    loss, call.tensors, call.loss_args, name=str(call.location), location=call.location
-                )
+                measured = subject(loss, call.tensors, call.loss_args, name=str(call.location), location=call.location)
         except CheckError as error:
             return Seen(loss, call.location, error=error)
         trails = {name: trail for name, value in call.tensors.items() if (trail := trail_of(self._tape.made(value)))}
