@@ -21,7 +21,7 @@ from shapecheck.intercept.calls import Deliberate, Listener, LossCall
 from shapecheck.intercept.hidden import NoValues, plain
 from shapecheck.intercept.profiling import Place, Profiler, place_of
 from shapecheck.intercept.stack import spots
-from shapecheck.intercept.swapping import Swap, can_be_swapped, twin
+from shapecheck.intercept.swapping import Swap, can_be_swapped, twin, without_place
 from shapecheck.intercept.telling import begun, ended, here, raised
 from shapecheck.oracle import function_of
 from shapecheck.rule_folders import losses_in
@@ -144,15 +144,15 @@ def _told(function: FunctionType, original: FunctionType) -> Callable[[tuple[Any
             result = original(*args, **kwargs)
             ended(calls, result)
             return result
-        except Deliberate:
-            raise
+        except Deliberate as error:
+            raise error.with_traceback(None)  # noqa: B904 - how a listener came to it is of no use to the program
         except Exception as error:  # of the loss: a listener's own never comes here
             raised(calls, error)
             raise
         finally:
             here.busy = False
 
-    return instead
+    return without_place(instead)
 
 
 def _seeing(function: FunctionType) -> list[tuple[Listener, _Seen]]:

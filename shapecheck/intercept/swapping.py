@@ -14,6 +14,8 @@ from typing import Any
 Instead = Callable[[tuple[Any, ...], dict[str, Any]], Any]
 
 INSTEAD: dict[str, Instead] = {}
+# Python's warnings are about the caller of the function that warns, and frames of its own importing do not count.
+_PLACE = "<shapecheck looks on; to warnings as importlib._bootstrap>"
 _NAME = "the key of what is called instead stands here"
 
 
@@ -68,4 +70,11 @@ class Swap:
 def _code(key: str, function: FunctionType) -> CodeType:
     code = _stand_in.__code__
     constants = tuple(key if constant == _NAME else constant for constant in code.co_consts)
-    return code.replace(co_consts=constants, co_name=function.__name__)
+    return code.replace(co_consts=constants, co_name=function.__name__, co_filename=_PLACE)
+
+
+def without_place(function: Instead) -> Instead:
+    """The same, passed over where a warning is given its place: `warnings.warn(..., stacklevel=2)` means who called us."""
+    assert isinstance(function, FunctionType)
+    function.__code__ = function.__code__.replace(co_filename=_PLACE)
+    return function

@@ -32,7 +32,7 @@ class FindingsError(Deliberate):
     """A loss call in a block of `watch(raise_on=...)` has a finding; `report` holds it."""
 
     def __init__(self, report: Report) -> None:
-        super().__init__(f"\n{report}")
+        super().__init__(str(report))
         self.report = report
 
     def __reduce__(self) -> tuple[type[FindingsError], tuple[Report]]:
