@@ -92,7 +92,7 @@ def test_the_scores_are_taken_out_of_what_the_model_returns(case: str) -> None:
     output, target, code = OUTPUTS[case]
     finding = _finding(output, target)
     first = finding.fixes[0]
-    assert (finding.code, first.kind, first.code, first.verified) == ("SC160", "select-output", code, "executed")
+    assert (finding.code, first.kind, first.code, first.verified) == ("SC170", "select-output", code, "executed")
     assert torch.isfinite(_value(first.call, output, target))
 
 
@@ -101,7 +101,7 @@ def test_labels_become_a_tensor(case: str) -> None:
     loss, output, target, kind, code = TARGETS[case]
     finding = _finding(output, target, loss)
     first = finding.fixes[0]
-    assert (finding.code, first.kind) == ("SC163", kind)
+    assert (finding.code, first.kind) == ("SC173", kind)
     if code:
         assert (first.code, first.verified) == (code, "executed")
         assert torch.isfinite(_value(first.call, output, target))
@@ -123,7 +123,7 @@ def test_others_are_not(output: Any) -> None:
 @pytest.mark.parametrize(("output", "target"), [(X.numpy(), X), (0.5, torch.tensor(0.0)), (X.tolist(), X)])
 def test_numbers_in_the_place_of_scores_learn_nothing(output: Any, target: Tensor) -> None:
     finding = _finding(output, target, "mse_loss")
-    assert finding.code == "SC161"
+    assert finding.code == "SC171"
     assert [fix.kind for fix in finding.fixes] == ["change-model", "cast-output-float"]
 
 
@@ -141,7 +141,7 @@ def test_whatever_is_passed_is_answered(value: Any, name: str, loss: str) -> Non
 
     result = check(subject, rule, TorchJudge())
     assert result.contract == "rejects"
-    assert result.findings[0].code.startswith("SC16")
+    assert result.findings[0].code.startswith("SC17")
     assert not re.search(r"[{}?]", result.findings[0].message + result.findings[0].why)
 
 
