@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from shapecheck.callable_names import names_callable
 from shapecheck.errors import Location, UserError
 from shapecheck.keywords import checked
-from shapecheck.report import Report
+from shapecheck.report import CheckResult, Report
 from shapecheck.rule_folders import opened
 from shapecheck.rules import Loss, load_loss
 from shapecheck.spec_files import class_count
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from shapecheck.jobs import ModelCheck
     from shapecheck.own_loss.calling import OwnLoss
 
 
@@ -34,14 +35,16 @@ def check(
     target: Any = None,
     output: str | None = None,
     classes: int | None = None,
+    data: Any = None,
     rules: Sequence[str | os.PathLike[str]] = (),
     **loss_args: Any,
 ) -> Report:
-    """Check a module against a loss by a dummy forward pass; the module is left as it was.
+    """Check a module against a loss by a dummy forward pass, or one on real data; the module is left as it was.
 
     `input` and `target` are tensors (of which shape and dtype count), shapes such as (5, 97), or strings such as
     "N,1,T:float32"; several inputs are a list, or a mapping by name. `output` is the path of the part that goes to
-    the loss, `classes` the number of classes of the data. `loss` is a name, or a function or module of your own, which
+    the loss, `classes` the number of classes of the data. `data` are a DataLoader, a Dataset, a batch (input, target), or
+    whatever else gives batches: one is fed to the model, and its target is measured. `loss` is a name, or a function or module of your own, which
     is run; `rules` are folders of rule files besides ours. Raises UserError for wrong arguments and ModelError where the
     model or the loss cannot be run.
     """
@@ -58,8 +61,17 @@ def check(
         classes=class_count(classes),
         rules=ours.rule.folders if ours.rule else (),
     )
-    result = check_model(model, asked, type(model).__name__, ours.own)
+    name = type(model).__name__
+    result = check_model(model, asked, name, ours.own) if data is None else _with_data(model, asked, name, ours, data)
     return Report((replace(result, notes=(*ours.notes, *result.notes)),), __version__)
+
+
+def _with_data(model: nn.Module, asked: ModelCheck, name: str, loss: _Loss, data: Any) -> CheckResult:
+    from shapecheck.jobs import check_model
+    from shapecheck.probe.loading.data import data_of, undisturbed
+
+    with undisturbed(data):
+        return check_model(model, replace(asked, data=data_of(data)), name, loss.own)
 
 
 def check_tensors(

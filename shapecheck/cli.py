@@ -43,10 +43,12 @@ Examples:
 """
 
 
+_HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+
+
 def _plain_typer() -> typer.Typer:
-    names = {"help_option_names": ["-h", "--help"]}
     return typer.Typer(
-        add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, context_settings=names
+        add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, context_settings=_HELP
     )
 
 
@@ -70,6 +72,7 @@ TargetShape = Annotated[str | None, typer.Option("--target", "-t", metavar="SHAP
 OutputPath = Annotated[str | None, typer.Option("--output", "-o", metavar="PATH", help="The part of a structured output that goes to the loss: logits, 0, out.logits.", show_default=False)]  # fmt: skip
 TracedOutput = Annotated[str | None, typer.Option("--output", metavar="PATH", help="As for check; -o is the file here.", show_default=False)]  # fmt: skip
 Classes = Annotated[int | None, typer.Option("--classes", min=1, metavar="N", help="Number of classes in the data.", show_default=False)]  # fmt: skip
+Data = Annotated[str | None, typer.Option("--data", metavar="FILE:NAME", help="Take one real batch from a DataLoader, a Dataset, or a function that returns one: train.py:loader.", show_default=False)]  # fmt: skip
 Select = Annotated[list[str] | None, typer.Option("--select", metavar="CODES", help="Only these codes or names; SC1 means all that start so.", show_default=False)]  # fmt: skip
 Ignore = Annotated[list[str] | None, typer.Option("--ignore", metavar="CODES", help="Not these codes or names.", show_default=False)]  # fmt: skip
 Verify = Annotated[bool | None, typer.Option("--verify/--no-verify", help="Run suggested fixes with torch; on for models, off for specs.", show_default=False)]  # fmt: skip
@@ -113,6 +116,7 @@ def check(
     target: TargetShape = None,
     output: OutputPath = None,
     classes: Classes = None,
+    data: Data = None,
     select: Select = None,
     ignore: Ignore = None,
     format: Annotated[Format, typer.Option("--format", help="How findings are written.")] = Format.text,
@@ -139,6 +143,7 @@ def check(
         target=target,
         output=output,
         classes=classes,
+        data=data,
         verify=verify,
         timeout=_seconds(timeout),
         jobs=jobs,
@@ -151,7 +156,7 @@ def check(
     raise typer.Exit(report.exit_code)
 
 
-@app.command(name="run", epilog=RUN_EXAMPLES, context_settings={"allow_interspersed_args": False})
+@app.command(name="run", epilog=RUN_EXAMPLES, context_settings={**_HELP, "allow_interspersed_args": False})
 def run_script(
     script: Words = None,
     module: Module = None,
@@ -209,6 +214,7 @@ def trace(
     target_shape: TargetShape = None,
     output: TracedOutput = None,
     classes: Classes = None,
+    data: Data = None,
     rules: RuleFolders = None,
     timeout: Timeout = 60.0,
 ) -> None:
@@ -222,6 +228,7 @@ def trace(
         target=target_shape,
         output=output,
         classes=classes,
+        data=data,
         timeout=_seconds(timeout),
         rules=_folders(rules),
     )

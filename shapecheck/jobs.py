@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,17 +26,20 @@ if TYPE_CHECKING:
 
     from shapecheck.own_loss.calling import OwnLoss
     from shapecheck.own_loss.loading import TorchLoss
+    from shapecheck.probe.inputs.splitting import Split
+    from shapecheck.probe.loading.data import Data
     from shapecheck.probe.loading.devices import Moves
     from shapecheck.probe.probing import Probe
     from shapecheck.probe.runs.engine import Engine
     from shapecheck.report import CheckResult
 
 UNMEASURED = "values not checked: no data given"
+UNMEASURED_TARGET = "values of the target not checked"
 
 
 @dataclass(frozen=True)
 class ModelCheck:
-    """What the user asked of one model."""
+    """What the user asked of one model; `data` are real batches that are at hand."""
 
     loss: str
     loss_args: Mapping[str, Any]
@@ -44,6 +48,16 @@ class ModelCheck:
     output_path: str | None = None
     classes: int | None = None
     rules: tuple[Path, ...] = ()
+    data: Data | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Probed:
+    """The subject that a forward pass gives, the probe that made it, and the real target, where there are data."""
+
+    subject: Subject
+    probe: Probe
+    target: torch.Tensor | None = None
 
 
 def prepare(jobs: Sequence[Mapping[str, Any]]) -> None:
@@ -55,6 +69,8 @@ def prepare(jobs: Sequence[Mapping[str, Any]]) -> None:
         from shapecheck.probe.arguments import reporting  # noqa: F401
         from shapecheck.probe.loading import allowances, devices, load, remarks  # noqa: F401
         from shapecheck.probe.runs import building  # noqa: F401
+    if any(job.get("data") for job in jobs):
+        from shapecheck import real_data  # noqa: F401
     for job in jobs:
         if not job.get("own"):
             load_loss(job["loss"] if "loss" in job else wire.unpack(job["subject"]).loss, _rules(job))
@@ -79,12 +95,12 @@ def _model_job(job: dict[str, Any], began: float) -> dict[str, Any]:
 
     asked = _asked(job)
     loss = load_loss(asked.loss, asked.rules)
-    with cpu_for_absent():
-        subject, probe = _probed_job(job, loss, asked)
+    with cpu_for_absent() as moves:
+        found = _probed_job(job, loss, asked, moves)
         if job["kind"] == "trace":
-            return {"subject": wire.pack(subject)}
+            return {"subject": wire.pack(found.subject)}
         with moving_tensors():
-            result = check(subject, loss, _judge(probe) if job["verify"] else None)
+            result = check(found.subject, loss, _judge(found.probe) if job["verify"] else None)
     return {"result": wire.pack(replace(result, elapsed_ms=_since(began)))}
 
 
@@ -105,9 +121,10 @@ def _rules(job: Mapping[str, Any]) -> tuple[Path, ...]:
     return tuple(Path(folder) for folder in job.get("rules", ()))
 
 
-def _probed_job(job: dict[str, Any], loss: Loss | None, asked: ModelCheck) -> tuple[Subject, Probe]:
+def _probed_job(job: dict[str, Any], loss: Loss | None, asked: ModelCheck, moves: Moves) -> Probed:
+    """The model of a job, built and probed; absent devices are moved already."""
     from shapecheck.probe.arguments.reporting import class_count, explain, with_arguments
-    from shapecheck.probe.loading.devices import cpu_for_absent, moving_tensors
+    from shapecheck.probe.loading.devices import moving_tensors
     from shapecheck.probe.loading.load import load_model
     from shapecheck.probe.loading.remarks import explaining
     from shapecheck.probe.runs.building import built
@@ -116,18 +133,27 @@ def _probed_job(job: dict[str, Any], loss: Loss | None, asked: ModelCheck) -> tu
     target, arguments = parse_target(job["text"]), wire.unpack(job["arguments"])
     has_classes = loss is None or loss.has_classes
     classes = class_count(asked.classes, asked.target, has_classes, asked.loss_args.get("weight"))
-    with cpu_for_absent() as moves:
-        loaded, engine = built(lambda: load_model(target, arguments, classes))
-        try:
-            with explaining(loaded.imported), moving_tensors():
-                subject, probe = probed(loaded.model, loss, asked, engine)
-        except CheckError as error:
-            error.location = error.location or loaded.location
-            explain(error, loaded.arguments)
-            raise
-    notes = (*loaded.notes, *filter(None, [moves.note()]), *subject.notes)
-    subject = replace(subject, name=job["text"], location=loaded.location, notes=notes)
-    return with_arguments(subject, loaded.arguments), probe
+    asked = replace(asked, data=_data(job))
+    loaded, engine = built(lambda: load_model(target, arguments, classes))
+    try:
+        with explaining(loaded.imported), moving_tensors():
+            found = probed(loaded.model, loss, asked, engine)
+    except CheckError as error:
+        error.location = error.location or loaded.location
+        explain(error, loaded.arguments)
+        raise
+    notes = (*loaded.notes, *filter(None, [moves.note()]), *found.subject.notes)
+    subject = replace(found.subject, name=job["text"], location=loaded.location, notes=notes)
+    return replace(found, subject=with_arguments(subject, loaded.arguments))
+
+
+def _data(job: Mapping[str, Any]) -> Data | None:
+    """What --data names."""
+    if not job.get("data"):
+        return None
+    from shapecheck.probe.loading.data import load_data
+
+    return load_data(job["data"])
 
 
 def _own_job(job: dict[str, Any], began: float) -> dict[str, Any]:
@@ -143,23 +169,25 @@ def _own_job(job: dict[str, Any], began: float) -> dict[str, Any]:
                 return answer
             result = wire.unpack(answer["result"])
             return {"result": wire.pack(replace(result, notes=(loss.note, *result.notes)))}
-        subject, output = wire.unpack(job["subject"]) if job["kind"] == "spec" else None, None
-        if subject is None:
-            subject, probe = _probed_job(job, None, _asked(job))
-            output = probe.values
-        if job["kind"] == "trace":
-            return {"subject": wire.pack(subject)}
-        result = _asked_on_cpu(subject, loss, output, moves)
+        if job["kind"] == "spec":
+            result = _asked_on_cpu(wire.unpack(job["subject"]), loss, None, None, moves)
+        else:
+            found = _probed_job(job, None, _asked(job), moves)
+            if job["kind"] == "trace":
+                return {"subject": wire.pack(found.subject)}
+            result = _asked_on_cpu(found.subject, loss, found.probe.values, found.target, moves)
     return {"result": wire.pack(replace(result, elapsed_ms=_since(began)))}
 
 
-def _asked_on_cpu(subject: Subject, loss: OwnLoss, output: torch.Tensor | None, moves: Moves) -> CheckResult:
+def _asked_on_cpu(
+    subject: Subject, loss: OwnLoss, output: torch.Tensor | None, target: torch.Tensor | None, moves: Moves
+) -> CheckResult:
     """The check of a loss that may ask for a device that is absent, with one note of the lines that did."""
     from shapecheck.probe.loading.devices import moving_tensors
 
     of_model = moves.note()
     with moving_tensors():
-        result = check_own(subject, loss, output)
+        result = check_own(subject, loss, output, target)
     others = (note for note in result.notes if note != of_model)
     return replace(result, notes=(*filter(None, [moves.note()]), *others))
 
@@ -214,12 +242,12 @@ def check_model(model: nn.Module, asked: ModelCheck, name: str, own: OwnLoss | N
     with cpu_for_absent() as moves, moving_tensors(), without_compiler():
         inner = uncompiled(model)
         name = name if inner is model else type(inner).__name__
-        subject, probe = probed(inner, loss, asked)
-        subject = replace(subject, name=name, notes=(*filter(None, [moves.note()]), *subject.notes))
+        found = probed(inner, loss, asked)
+        subject = replace(found.subject, name=name, notes=(*filter(None, [moves.note()]), *found.subject.notes))
         if own is not None:
-            return check_own(subject, own, probe.values)
+            return check_own(subject, own, found.probe.values, found.target)
         assert loss is not None
-        return check(subject, loss, _judge(probe))
+        return check(subject, loss, _judge(found.probe))
 
 
 def _judge(probe: Probe) -> Any:
@@ -228,10 +256,8 @@ def _judge(probe: Probe) -> Any:
     return TorchJudge(probe.values, probe.without if probe.rerun else None)
 
 
-def probed(
-    model: nn.Module, loss: Loss | None, asked: ModelCheck, engine: Engine | None = None
-) -> tuple[Subject, Probe]:
-    """The subject that the dummy forward pass gives; `loss` is None for one without rules."""
+def probed(model: nn.Module, loss: Loss | None, asked: ModelCheck, engine: Engine | None = None) -> Probed:
+    """The subject that the forward pass gives, a dummy one or that of real data; `loss` is None for one without rules."""
     from shapecheck import measure
     from shapecheck.probe.probing import ProbeHints, probe
 
@@ -241,31 +267,72 @@ def probed(
         loss.name if loss else None,
         has_classes=loss is not None and loss.has_classes,
         target=target_shape,
+        ends_with_one=asked.data is not None and bool(asked.data.ends_with_one),
     )
-    seen = probe(model, asked.inputs, asked.output_path, hints, engine)
+    parts = _parts(model, asked)
+    seen = probe(model, asked.inputs, asked.output_path, hints, engine, parts.call if parts else None)
     axes = seen.axes
     values = _values_told(seen) if seen.values is None else _values_measured(seen, loss) if loss else None
     output = replace(measure.spec_of(seen.output, axes, "model"), values=values)
-    tensors = {loss.output if loss else "output": output}
-    notes = seen.notes
-    if asked.target is not None:
-        sizes, more = _sizes_for_target(asked, seen)
-        if loss and not loss.target:
-            raise UserError(f"{loss.name} has no target", f"it takes: {', '.join(loss.tensors)}")
-        tensors[loss.target if loss else "target"] = _bound(asked.target, sizes, loss)
-        notes = (*notes, *more)
     subject = Subject(
         loss=loss.name if loss else asked.loss,
-        tensors=tensors,
+        tensors={loss.output if loss else "output": output},
         loss_args=asked.loss_args,
         classes=asked.classes,
         inputs=seen.inputs,
         output_path=seen.output_path,
         observations=seen.observations,
         engine=seen.engine,
-        notes=(*notes, UNMEASURED),
+        notes=seen.notes,
     )
-    return subject, seen
+    if asked.target is not None:
+        subject = _with_target(subject, asked.target, asked, seen, loss)
+    if parts is None or asked.data is None:
+        return Probed(replace(subject, notes=(*subject.notes, UNMEASURED)), seen)
+    return _with_data(subject, seen, parts, asked, loss)
+
+
+def _with_target(subject: Subject, target: TensorSpec, asked: ModelCheck, seen: Probe, loss: Loss | None) -> Subject:
+    """The subject with the target that was typed. Raises UserError for a loss without any."""
+    sizes, notes = _sizes_for_target(asked, seen)
+    if loss and not loss.target:
+        raise UserError(f"{loss.name} has no target", f"it takes: {', '.join(loss.tensors)}")
+    tensors = {**subject.tensors, loss.target if loss else "target": _bound(target, sizes, loss)}
+    return replace(subject, tensors=tensors, notes=(*subject.notes, *notes))
+
+
+def _parts(model: nn.Module, asked: ModelCheck) -> Split | None:
+    """What of a batch goes where, if there are data. Raises ModelError where they do not go with what forward takes."""
+    if asked.data is None:
+        return None
+    from shapecheck.real_data import parts_of
+
+    return parts_of(asked.data, model)
+
+
+def _with_data(subject: Subject, seen: Probe, parts: Split, asked: ModelCheck, loss: Loss | None) -> Probed:
+    """The subject with the target that the data have, unless one was typed, and with what they say besides."""
+    from shapecheck import real_data
+
+    assert asked.data is not None
+    found = real_data.target_of(asked.data, parts, seen, loss, asked.loss_args)
+    name = loss.target if loss else "target"
+    spec, target = found.spec, found.target
+    output = subject.tensors[loss.output if loss else "output"]
+    refuses = partial(real_data.refuses, loss, output, spec)
+    observations, ending = real_data.at_the_end(subject.observations, asked.data, refuses)
+    if spec is not None and name not in subject.tensors:
+        if asked.inputs:  # the output has the sizes that were typed, and as many samples
+            spec, target = replace(spec, shape=(seen.sizes["N"], *spec.shape[1:]) if spec.shape else ()), None
+        subject = replace(subject, tensors={**subject.tensors, name: spec})
+    notes = (
+        *found.notes,
+        *real_data.disagreements(asked.target, asked.classes, spec),
+        *ending,
+        *([] if spec is not None and spec.minimum is not None and asked.target is None else [UNMEASURED_TARGET]),
+    )
+    subject = replace(subject, observations=observations, notes=(*subject.notes, *notes))
+    return Probed(subject, seen, target if asked.target is None else None)
 
 
 _VALUES = {"softmax": "probabilities", "log_softmax": "log-probabilities", "sigmoid": "unit-interval"}

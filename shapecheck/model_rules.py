@@ -33,12 +33,14 @@ def ordered(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 
 
 def _finding(rule: Rule, seen: Observation) -> Finding:
+    """An observation may come with evidence for this case, which decides how severe it is."""
+    evidence = seen.facts.get("evidence")
     return Finding(
         rule.code,
         rule.name,
-        rule.severity,
+        str(seen.facts.get("severity", rule.severity)),
         fill(rule.message, seen.facts),
-        why=fill(rule.why, seen.facts),
+        why=fill(rule.why, seen.facts) + (f"; {evidence}" if evidence else ""),
         rows=tuple(_rows(seen.facts)),
         location=seen.location,
         fixes=tuple(_fixes(rule, seen)),

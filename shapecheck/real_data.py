@@ -6,7 +6,7 @@ Tensors are measured and let go; nothing of the data is kept.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -79,7 +79,7 @@ def _accepts(loss: Loss | None, output: torch.Tensor, target: TensorSpec) -> boo
     given = {loss.output: facts(measure.spec_of(output)), loss.target: facts(target)}
     if set(given) < set(loss.tensors):
         return False
-    return judge(loss, given, arguments_of(loss, {}, measure.dtype_name(output), given)).accepts
+    return bool(judge(loss, given, arguments_of(loss, {}, measure.dtype_name(output), given)).accepts)
 
 
 # ---------------------------------------------------------------------------- further batches
@@ -168,9 +168,7 @@ def _kind_of_both(one: str | None, other: str | None) -> str | None:
 def _said(data: Data, labels: _Labels, keywords: Mapping[str, Any]) -> Iterator[str]:
     spec = labels.spec
     if spec.minimum is not None and spec.maximum is not None:
-        known = f" of {data.batches}" if data.batches and data.batches > labels.batches else ""
-        batches = "1 batch" if labels.batches == 1 and not known else f"{labels.batches}{known} batches"
-        yield f"target measured on {batches} of {data.text}: {spec.minimum:g} to {spec.maximum:g}"
+        yield f"target measured on {_count_of(data, labels)} of {data.text}: {spec.minimum:.4g} to {spec.maximum:.4g}"
     index = keywords.get("ignore_index", -100)
     if labels.empty and labels.empty < labels.batches:
         yield (
@@ -181,12 +179,31 @@ def _said(data: Data, labels: _Labels, keywords: Mapping[str, Any]) -> Iterator[
         yield f"{share} of the labels are {index}, which ignore_index leaves out"
 
 
-def at_the_end(observations: tuple[Observation, ...], data: Data) -> tuple[tuple[Observation, ...], tuple[str, ...]]:
-    """What becomes of a batch of one, now that it is known whether there will be one: certain, or no more than a note."""
+def _count_of(data: Data, labels: _Labels) -> str:
+    """`12 of 157 batches`, `all 40 samples`."""
+    seen = labels.batches if not data.samples else labels.batches - 1 + data.samples
+    unit = "batch" if not data.samples else "sample"
+    if data.batches == seen > 1:
+        return f"all {seen} {_plural(unit)}"
+    known = f" of {data.batches}" if data.batches and data.batches > seen else ""
+    return f"{seen}{known} {unit if seen == 1 and not known else _plural(unit)}"
+
+
+def _plural(unit: str) -> str:
+    return "batches" if unit == "batch" else f"{unit}s"
+
+
+def at_the_end(
+    observations: tuple[Observation, ...], data: Data, refuses: Callable[[tuple[int, ...]], bool]
+) -> tuple[tuple[Observation, ...], tuple[str, ...]]:
+    """What becomes of a batch of one, now that it is known whether there will be one: certain, or no more than a note.
+
+    `refuses` says of the shape that an output of one sample has whether the loss does not take it.
+    """
     if data.ends_with_one is None:
         return observations, ()
     if data.ends_with_one:
-        return tuple(_certain(one, data.told) if one.kind in _OF_ONE else one for one in observations), ()
+        return tuple(_certain(one, data.told, refuses) if one.kind in _OF_ONE else one for one in observations), ()
     spared = [one for one in observations if one.kind in _OF_ONE]
     notes = [f"a batch of one would fail{_at(one)}; this loader gives none: {data.told}" for one in spared]
     return tuple(one for one in observations if one not in spared), tuple(dict.fromkeys(notes))
@@ -196,9 +213,22 @@ def _at(observation: Observation) -> str:
     return f" at {observation.location}" if observation.location else ""
 
 
-def _certain(observation: Observation, told: str) -> Observation:
-    evidence = f"it will happen: {told} leave one for the last batch of every epoch"
-    return replace(observation, facts={**observation.facts, "severity": "error", "evidence": evidence})
+def _certain(observation: Observation, told: str, refuses: Callable[[tuple[int, ...]], bool]) -> Observation:
+    """An error where training stops there; a loss may well take a lone sample without its axis."""
+    facts = {**observation.facts, "evidence": f"it will happen: {told} leave one for the last batch of every epoch"}
+    stops = "output_one" not in facts or refuses(tuple(facts["output_one"]))
+    return replace(observation, facts=facts | ({"severity": "error"} if stops else {}))
+
+
+def refuses(loss: Loss | None, output: TensorSpec, target: TensorSpec | None, shape: tuple[int, ...]) -> bool:
+    """Whether the loss refuses an output of this shape with the target of one sample."""
+    if loss is None or target is None or not target.shape or not loss.target:
+        return False
+    one = replace(output, shape=shape, axes=None)
+    given = {loss.output: facts(one), loss.target: facts(replace(target, shape=(1, *target.shape[1:]), axes=None))}
+    if set(given) < set(loss.tensors):
+        return False
+    return not judge(loss, given, arguments_of(loss, {}, output.dtype or "float32", given)).accepts
 
 
 # ---------------------------------------------------------------------------- what the user typed besides

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shapecheck import spec_files, wire
-from shapecheck.callable_names import names_callable, parse_callable
+from shapecheck.callable_names import names_callable, parse_callable, parse_data
 from shapecheck.errors import CheckError, Location, UserError, error_from
 from shapecheck.report import CheckResult, Report, select
 from shapecheck.specs import Subject, TensorSpec, parse_input, parse_option
@@ -38,6 +38,7 @@ class Request:
     timeout: float = DEFAULT_TIMEOUT
     jobs: int = 1
     rules: tuple[Path, ...] = ()
+    data: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +56,8 @@ def run(request: Request) -> Report:
     targets = [_parsed(text) for text in request.targets]
     models = any(isinstance(target, Target) and target.kind != "spec" for target in targets)
     own = request.loss is not None and names_callable(request.loss)
+    if request.data is not None:
+        _require_data(request.data, models)
     with _workers() if models or own or request.verify else _LateWorkers() as workers:
         # The worker imports torch while the rules are read here.
         works = [work for target, text in zip(targets, request.targets) for work in _works(target, text, request)]
@@ -88,6 +91,13 @@ class _LateWorkers:
     def run(self, jobs: Sequence[Mapping[str, Any]], timeout: float, concurrency: int) -> Iterator[tuple[int, Any]]:
         with _workers() as workers:
             yield from workers.run(jobs, timeout, concurrency)
+
+
+def _require_data(data: str, models: bool) -> None:
+    """Raises UserError for data that are not there, or that nothing is checked with."""
+    parse_data(data)
+    if not models:
+        raise UserError("--data goes with a model", "write shapecheck model.py:Net --loss NAME --data train.py:loader")
 
 
 def _parsed(text: str) -> Target | CheckError:
@@ -143,6 +153,7 @@ def _model_job(text: str, loss: Loss | None, request: Request, kind: str = "mode
         "classes": request.classes,
         "verify": request.verify is not False,
         "rules": _folders(request),
+        "data": request.data,
     }
 
 
@@ -193,6 +204,16 @@ def _spec_work(entry: spec_files.Entry, request: Request) -> Work:
         )
 
 
+def check_entry(entry: spec_files.Entry, request: Request) -> CheckResult:
+    """One check of a spec file by itself."""
+    work = _spec_work(entry, request)
+    if work.result is not None:
+        return work.result
+    with _workers() as workers:
+        answers = dict(workers.run([work.job or {}], request.timeout, 1))
+    return _result(work, answers[0])
+
+
 def _result(work: Work, answer: Mapping[str, Any]) -> CheckResult:
     if "error" in answer:
         error = error_from(answer["error"])
@@ -209,6 +230,8 @@ def trace(request: Request) -> str:
     target = parse_target(text)
     if target.kind == "spec":
         raise UserError(f"{text} is a spec already", "trace takes model.py:Net")
+    if request.data is not None:
+        parse_data(request.data)
     name = request.loss or "cross_entropy"
     loss = None if names_callable(name) else load_loss(name, request.rules)
     with _workers() as workers:

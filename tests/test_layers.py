@@ -25,7 +25,7 @@ LAYERS = (
     "operations", "symbols", "rules", "narrowing", "keywords", "matching", "readings", "diagnosis", "drawing", "suggestions",
     "model_rules", "holders", "pipeline", "check_pages", "pages", "rule_folders", "rule_cases", "rule_schema",
     # torch: measured, asked, probed
-    "measure", "unpacking", "at_hand", "probe", "callables", "samples", "oracle", "calls", "reference", "verify", "torch_judge", "own_loss", "intercept", "jobs",
+    "measure", "unpacking", "at_hand", "probe", "callables", "samples", "oracle", "calls", "reference", "verify", "torch_judge", "own_loss", "intercept", "real_data", "jobs",
     "script",
     # processes
     "worker", "forking", "processes", "workers", "rule_runs",

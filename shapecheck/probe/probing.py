@@ -21,6 +21,8 @@ from torch import nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from shapecheck.errors import ModelError
+from shapecheck.probe.behaviour.batches import one_fails_in_training
+from shapecheck.probe.behaviour.case import Case
 from shapecheck.probe.behaviour.observing import observe
 from shapecheck.probe.behaviour.watch import REMOVABLE, Watch, Watched
 from shapecheck.probe.inputs.asking import Asked, asked_for, declared, labelled, requested_proposals
@@ -48,6 +50,7 @@ _MIXING = (nn.modules.batchnorm._NormBase, nn.modules.dropout._DropoutNd)
 _MOST_TRIES_AS_TYPED = 40
 _WORTH_BUILDING = 2 * 2**30  # bytes, where shapes alone found no input: that takes seconds
 _NOT_REPEATED = "the model could not be run again on what it was called with: a dummy input was found instead"
+_AS_FED = "where the training loop changes a batch first, name a function that returns it changed: def data(): return x, target"
 _SPACE_NAMES = {"time": ("T", "L"), "depth": ("D",), "height": ("H",), "width": ("W",)}
 
 
@@ -55,13 +58,15 @@ _SPACE_NAMES = {"time": ("T", "L"), "depth": ("D",), "height": ("H",), "width": 
 class ProbeHints:
     """What is known beforehand.
 
-    `budget_seconds` bounds the search, and half of it what comes after; not a single run of the user's code.
+    `ends_with_one` says that training will meet a batch of one. `budget_seconds` bounds the search, and half of it what comes
+    after; not a single run of the user's code.
     """
 
     classes: int | None = None
     loss: str | None = None
     has_classes: bool = False  # of the loss, where its name alone does not tell
     target: tuple[Size, ...] | None = None
+    ends_with_one: bool = False
     budget_seconds: float = 20.0
 
 
@@ -188,6 +193,8 @@ def _probed(
         if engine.has_values:
             typed = found.asked.call if found.asked else ()
             seen += observe(runner, named, piece.path, final.output, typed, seen, found.keeps)
+            if hints.ends_with_one and not any(one.kind == "batch-of-one-fails" for one in seen):
+                seen += one_fails_in_training(Case(runner, named, piece.path, final.output))
         shown = _as_given(runner, named, piece.path, final) if found.is_real else _Shown(named.call, final.output)
     return _probe_of(model, found, named, shown, piece, final, seen, engine)
 
@@ -204,7 +211,7 @@ def _found(runner: Runner, requests: Sequence[InputRequest], sizes: Sizes, real:
             labels = labels_like(real, repeated.trial.call)
             return replace(repeated, trial=with_labels(runner, repeated.trial, labels)) if labels else repeated
         if real.needed:
-            raise _fails(runner.model, repeated.trial)
+            raise _fails(runner.model, repeated.trial, "what the data give: ", _AS_FED)
         found = replace(_declared(runner) or _inferred(runner), note=_NOT_REPEATED)
     return replace(found, trial=with_labels(runner, found.trial))
 
@@ -345,14 +352,13 @@ def _requested(runner: Runner, requests: Sequence[InputRequest], sizes: Sizes) -
     return _Found(trial, "flag", one)
 
 
-def _fails(model: nn.Module, trial: Trial) -> ModelError:
+def _fails(model: nn.Module, trial: Trial, given: str = "", advice: str = "") -> ModelError:
     words = first_line(trial.error, trial.wanted) if trial.error else "the time ran out"
     wants = next((describe(leaf) for leaf in leaves_of(model)), None)
     takes = ", ".join(p.name for group in parameters_of(model) for p in group)
     hint = f"its first layer, {wants}; forward takes: {takes}" if wants else f"forward takes: {takes}"
-    return ModelError(
-        f"{type(model).__name__} fails on {shown(trial.call)}: {words}", hint, code="SC904", location=trial.location
-    )
+    message = f"{type(model).__name__} fails on {given}{shown(trial.call)}: {words}"
+    return ModelError(message, hint + (f"\n{advice}" if advice else ""), code="SC904", location=trial.location)
 
 
 def _declared(runner: Runner) -> _Found | None:

@@ -14,6 +14,7 @@ from shapecheck.probe.inputs.tries import first_line
 from shapecheck.probe.outputs.varying import Free, rows
 from shapecheck.probe.runs.feeding import Position, main_index, positions, resize, size_at, tensors_in
 from shapecheck.probe.runs.running import Trial
+from shapecheck.probe.runs.state import in_training
 from shapecheck.probe.runs.valueless import shapes_of
 from shapecheck.specs import Observation, Remedy
 
@@ -38,6 +39,18 @@ def _batch_of_one(case: Case, group: Free) -> list[Observation]:
     wanted = _expected(case, group)
     shape = shapes_of(trial.output).get(case.path)
     return [] if shape is None or _is_as_expected(case, shape, wanted, group) else _lost(case, group, shape, wanted)
+
+
+def one_fails_in_training(case: Case) -> list[Observation]:
+    """A batch norm has no statistics of a single sample: what several samples do in train mode, one does not."""
+    group = case.batch
+    if group is None or case.size(group) < 2:
+        return []
+    with in_training(case.runner.model):
+        several, one = (case.runner.run(resize(case.call, group.where, size)) for size in (case.size(group), 1))
+    if one.worked or not several.worked:
+        return []
+    return [Observation("batch-of-one-fails", one.location, facts=_error(one))]
 
 
 def _error(trial: Trial) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -22,6 +22,7 @@ from shapecheck.probe.inputs.labels import LABELS
 from shapecheck.probe.inputs.real import RealCall
 from shapecheck.probe.inputs.sizing import float_dtype
 from shapecheck.probe.places import defined_at
+from shapecheck.probe.runs.feeding import tensors_in
 
 _TARGETS = (
     "labels", "label", "targets", "target", "y", "y_true", "label_ids", "target_ids", "gold", "tgt", "trg", "tags", "tag",
@@ -48,6 +49,11 @@ class Split:
 
 def split(batch: Any, model: nn.Module) -> Split:
     """Raises ModelError SC904 where the batch cannot be matched with what forward takes."""
+    found = _split(batch, model)
+    return replace(found, notes=(*found.notes, *_changed(batch, found.call)))
+
+
+def _split(batch: Any, model: nn.Module) -> Split:
     if isinstance(batch, (tuple, list)) and not hasattr(batch, "_fields"):
         return _in_a_row(batch, model) if len(batch) > 1 else _alone(batch[0], model)
     if isinstance(batch, torch.Tensor) or not list(entries(batch)):
@@ -214,6 +220,17 @@ def _in_precision(tensor: torch.Tensor, model: nn.Module) -> torch.Tensor:
     if tensor.is_floating_point() or (tensor.dtype is torch.uint8 and bytes_for):
         return tensor.to(float_dtype(model))
     return tensor
+
+
+def _changed(batch: Any, call: RealCall) -> list[str]:
+    """What the training loop has to do as well."""
+    before = {str(tensor.dtype) for tensor in tensors_in(batch)}
+    fed = dict.fromkeys(str(tensor.dtype) for tensor in tensors_in((call.args, dict(call.kwargs))))
+    new = [dtype.removeprefix("torch.") for dtype in fed if dtype not in before]
+    arrays = not before and bool(fed)
+    return (
+        [f"the {'arrays' if arrays else 'numbers'} of the batch were fed as {' and '.join(new)} tensors"] if new else []
+    )
 
 
 def _has_tensor(value: Any) -> bool:

@@ -37,6 +37,7 @@ _WRITE = "name a DataLoader, a Dataset, a list of batches, or a function without
 class Data:
     """Batches as the user's loader makes them. `others` gives further ones, `batches` is how many there are, where that is known.
 
+    Of a Dataset the first batch is made of `samples`, and the others are single ones, which `batches` then counts.
     `ends_with_one` is whether the last batch of an epoch holds a single sample, None where nobody knows; `told` says why.
     """
 
@@ -44,6 +45,7 @@ class Data:
     first: Any
     others: Callable[[], Iterator[Any]]
     batches: int | None = None
+    samples: int = 0
     ends_with_one: bool | None = None
     told: str = ""
     location: Location | None = None
@@ -137,7 +139,7 @@ class _Reader:
         blocks = _blocks(loader)
         others = (lambda: batches) if blocks is None else (lambda: _of_blocks(loader, blocks))
         one, told = _ending(loader)
-        return Data(self.text, first, others, count, one, told, self.location)
+        return Data(self.text, first, others, count, ends_with_one=one, told=told, location=self.location)
 
     def _of_dataset(self, dataset: Dataset[Any]) -> Data:
         count = None if isinstance(dataset, IterableDataset) else _length(dataset)
@@ -159,9 +161,8 @@ class _Reader:
             first, note = default_collate(samples), f"{len(samples)} samples of {self.text} were put into a batch"
         except (RuntimeError, TypeError):
             note = f"the samples of {self.text} differ in shape: a batch of the first one alone was made of them"
-            first = _alone(samples[0])
-        batches = None if count is None else 1 + count - len(samples)
-        return Data(self.text, first, others, batches, location=self.location, notes=(note,))
+            first, samples = _alone(samples[0]), samples[:1]
+        return Data(self.text, first, others, count, len(samples), location=self.location, notes=(note,))
 
     def _of_iterable(self, value: Any) -> Data:
         if not isinstance(value, Iterable) or isinstance(value, (str, bytes)):
