@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from types import CodeType, TracebackType
-from typing import Any, TextIO, TypeVar
+from typing import Any, TextIO, TypeVar, overload
 
 from shapecheck.errors import Location, UserError, did_you_mean
 from shapecheck.intercept.calls import Deliberate, LossCall
@@ -22,7 +22,7 @@ from shapecheck.render import terminal, text
 from shapecheck.report import CheckResult, Finding, Report
 from shapecheck.version import __version__
 
-ENOUGH = 3  # checks of a pattern of sizes that found nothing; then other sizes of that pattern are not checked any more
+ENOUGH = 3  # checks of one pattern of sizes; further sizes of that pattern have nothing new to tell
 MOST_RAISED = 20  # exceptions of one call that are looked at; a program that goes on after more will not read them
 SERIOUS = {"error": ("error",), "warning": ("error", "warning")}
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -39,6 +39,9 @@ class FindingsError(Deliberate):
         return type(self), (self.report,)
 
 
+@overload
+def watch(function: Function, /) -> Function: ...
+@overload
 def watch(
     *,
     raise_on: str | None = None,
@@ -46,11 +49,24 @@ def watch(
     select: Codes = (),
     ignore: Codes = (),
     file: TextIO | None = None,
-) -> Watch:
+) -> Watch: ...
+def watch(
+    function: Function | None = None,
+    /,
+    *,
+    raise_on: str | None = None,
+    rules: Sequence[str] = (),
+    select: Codes = (),
+    ignore: Codes = (),
+    file: TextIO | None = None,
+) -> Watch | Function:
     """Check the loss calls of a block, or of a function where it is used as a decorator::
 
         with shapecheck.watch():
             train_one_epoch(model, loader)
+
+        @shapecheck.watch
+        def train_one_epoch(model, loader): ...
 
     Each distinct call, by its loss, its line, shapes, dtypes and keywords, is checked once with the real tensors. What
     is found, errors and warnings, is printed to standard error (or `file`), once for each line. A loss that raises is
@@ -67,7 +83,8 @@ def watch(
     """
     if raise_on is not None and raise_on not in SERIOUS:
         raise UserError(f"raise_on is {raise_on!r}", did_you_mean(str(raise_on), SERIOUS))
-    return Watch(Asked.of(rules, select, ignore), raise_on, file)
+    watching = Watch(Asked.of(rules, select, ignore), raise_on, file)
+    return watching if function is None else watching(function)
 
 
 class Watch:
@@ -100,6 +117,13 @@ class Watch:
                 with self:
                     return await function(*args, **kwargs)
 
+        elif inspect.isgeneratorfunction(function):
+
+            @functools.wraps(function)
+            def watched(*args: Any, **kwargs: Any) -> Any:
+                with self:
+                    return (yield from function(*args, **kwargs))
+
         else:
 
             @functools.wraps(function)
@@ -120,7 +144,7 @@ class Observer:
         self._silent = silent
         self._lock = threading.Lock()
         self._known: dict[Key, CodeType] = {}  # the code keeps its id
-        self._clean: dict[Key, int] = {}
+        self._patterns: dict[Key, int] = {}
         self._raised: dict[Key, int] = {}
         self._results: list[CheckResult] = []
         self._printed: set[tuple[str, Location | None]] = set()
@@ -140,9 +164,6 @@ class Observer:
             return
         self._results.append(checked)
         found = _serious(checked, "warning")
-        if not found:
-            pattern = pattern_of(call)
-            self._clean[pattern] = self._clean.get(pattern, 0) + 1
         if self._raise_on and _serious(checked, self._raise_on):
             raise FindingsError(_report(checked, found))
         self._print_new(checked, found)
@@ -160,7 +181,7 @@ class Observer:
         checked = self._asked.result(call) if times <= MOST_RAISED else None
         if checked is None or checked.contract != "rejects" or not checked.findings:
             return None
-        if checked not in self._results:
+        if times == 1:
             self._results.append(checked)
         return _report(checked, checked.findings)
 
@@ -172,7 +193,9 @@ class Observer:
             if key in self._known:
                 return False
             self._known[key] = call.stack[0].code
-        return self._clean.get(pattern_of(call), 0) < ENOUGH
+            pattern = pattern_of(call)
+            times = self._patterns[pattern] = self._patterns.get(pattern, 0) + 1
+        return times <= ENOUGH
 
     def _print_new(self, checked: CheckResult, found: tuple[Finding, ...]) -> None:
         """One line of the program has one finding of a kind, however many shapes come by."""

@@ -1,6 +1,6 @@
 """What `shapecheck.watch()` costs a loss call whose shapes are known: medians of differences within one run.
 
-    python tests/benchmarks/watching.py
+python tests/benchmarks/watching.py
 """
 
 from __future__ import annotations
