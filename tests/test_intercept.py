@@ -12,7 +12,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -219,9 +219,14 @@ def test_everything_is_put_back() -> None:
     codes, names = code_of_every_loss(), dict(vars(F.cross_entropy))
     told = Listener()
     interception = Interception(told)
-    with pytest.raises(KeyError), interception, interception, Interception(Listener()):
-        assert all(now is not before for now, before in zip(code_of_every_loss(), codes))
-        raise KeyError
+
+    def failing() -> None:
+        with interception, interception, Interception(Listener()):
+            assert all(now is not before for now, before in zip(code_of_every_loss(), codes))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        failing()
     assert all(now is before for now, before in zip(code_of_every_loss(), codes))
     assert vars(F.cross_entropy) == names
     F.cross_entropy(LOGITS, LABELS)
@@ -293,7 +298,7 @@ def test_warnings_are_about_the_users_line(listener: Listener) -> None:
 class Dispatching(torch.Tensor):
     """A tensor with a table of its own for functions."""
 
-    functions: list[Any] = []
+    functions: ClassVar[list[Any]] = []
 
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
