@@ -52,7 +52,7 @@ def outcome(entry: str, job: Mapping[str, Any]) -> bytes:
     except SystemExit as error:
         return json.dumps(_stopped(error)).encode()
     except BaseException as error:
-        return json.dumps(_internal(error)).encode()
+        return json.dumps(internal(error)).encode()
 
 
 def prepare(request: Mapping[str, Any]) -> None:
@@ -113,7 +113,8 @@ def _stopped(error: SystemExit) -> Result:
     )
 
 
-def _internal(error: BaseException) -> Result:
+def internal(error: BaseException) -> Result:
+    """The answer where we have a bug."""
     import traceback
 
     kind, hint = type(error).__name__, "please report this, with the text below"

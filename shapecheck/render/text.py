@@ -139,7 +139,8 @@ def _understood(check: CheckResult) -> str:
         del tensors[target]
     named = [f"{name} {shape}" for name, shape in tensors.items()]
     several = ", ".join(named[:-1]) + " and " + named[-1] if len(named) > 1 else "".join(named)
-    subject = " ".join(part for part in (subject_name(check), several) if part) or "nothing"
+    call = check.name if check.name == str(check.location) else ""  # one of many of a script
+    subject = " ".join(part for part in (call, subject_name(check), several) if part) or "nothing"
     if check.contract == "rejects":
         return f"{subject}: no finding is selected, but torch rejects it for {check.loss}"
     return f"{subject} {'fit' if len(named) > 1 else 'fits'} {check.loss}"

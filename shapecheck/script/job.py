@@ -24,7 +24,7 @@ from shapecheck.script.by_hand import ByHand
 from shapecheck.script.recording import Recording
 from shapecheck.script.running import Script
 from shapecheck.script.sending import Sender
-from shapecheck.script.stopping import Stopping
+from shapecheck.script.stopping import Stop, Stopping
 
 _SIGNALS = {"SIGINT": "interrupt", "SIGTERM": "terminate", "SIGXCPU": "time"}
 
@@ -64,6 +64,7 @@ class _Job:
         if hasattr(faulthandler, "register"):
             faulthandler.register(signal.SIGXCPU, file, all_threads=False, chain=True)
         self.stopping.install()
+        sys.unraisablehook = _quiet(sys.unraisablehook)
         os._exit = self._exits
 
     # ------------------------------------------------------------------------ while the script runs
@@ -123,7 +124,8 @@ class _Job:
             self.hand_over()
         if self._is_own(error):
             assert error is not None
-            sys.excepthook(type(error), error, running.own_part(error.__traceback__))
+            error = error.with_traceback(running.own_part(error.__traceback__))
+            sys.excepthook(type(error), error, error.__traceback__)
             self._sender.error(ending.raised(self.script, error))
         self._end(error)
 
@@ -155,6 +157,11 @@ def _comes_of(error: BaseException, cause: BaseException | None) -> bool:
             return True
         each = each.__cause__
     return False
+
+
+def _quiet(hook: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Without what exit handlers and finalisers of a stopped script end with."""
+    return lambda raised: None if isinstance(raised.exc_value, Stop) else hook(raised)
 
 
 @contextmanager

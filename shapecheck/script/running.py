@@ -38,13 +38,11 @@ class Script:
 def run(script: Script) -> BaseException | None:
     """What ended the script, if it did not reach its end: a SystemExit, a KeyboardInterrupt, an exception of its own.
 
-    Threads that Python would wait for are waited for. Raises ModelError where there is no such module.
+    A ModelError of ours where there is no such module. Threads that Python would wait for are waited for.
     """
     try:
         _run_module(script) if script.is_module else _run_file(script)
         _wait_for_threads()
-    except ModelError:
-        raise
     except BaseException as error:
         return error
     return None

@@ -7,7 +7,7 @@ import json
 import sys
 
 from shapecheck.script.sending import Sender
-from shapecheck.worker import without_torch
+from shapecheck.worker import internal, without_torch
 
 
 def main() -> None:
@@ -25,4 +25,7 @@ def main() -> None:
     finally:
         gc.enable()
     sender.send(ready=True)
-    run(order, sender)
+    try:
+        run(order, sender)
+    except Exception as error:
+        sender.error(internal(error))
