@@ -61,7 +61,7 @@ class ScriptProcess:
         order = json.dumps({**self._order, "stack": self._stack})
         package = os.path.dirname(os.path.abspath(__file__))
         self._process = subprocess.Popen(
-            [sys.executable, "-c", BOOTSTRAP.format(module="shapecheck.script.start"), order, package],
+            [sys.executable, "-c", BOOTSTRAP.format(module="shapecheck.script_start"), order, package],
             stdout=subprocess.PIPE,
             env={"MPLBACKEND": "Agg", **os.environ},
             start_new_session=self._alone,

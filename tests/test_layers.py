@@ -30,10 +30,10 @@ LAYERS = (
     # processes
     "worker", "forking", "processes", "workers", "rule_runs",
     # what users touch
-    "render", "api", "live", "rule_tests", "runs", "pytest_plugin", "script_process", "script_runs", "cli", "__main__",
+    "render", "api", "live", "rule_tests", "runs", "pytest_plugin", "script_start", "script_process", "script_runs", "cli", "__main__",
 )  # fmt: skip
 TORCH = {
-    "measure", "unpacking", "at_hand", "probe", "callables", "samples", "oracle", "calls", "reference", "verify", "torch_judge", "own_loss", "intercept", "live",
+    "measure", "unpacking", "at_hand", "probe", "callables", "samples", "oracle", "calls", "reference", "verify", "torch_judge", "own_loss", "intercept", "live", "real_data",
     "script", "rule_tests",
 }  # fmt: skip
 UPWARDS = {
