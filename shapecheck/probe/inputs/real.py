@@ -19,7 +19,7 @@ from shapecheck.probe.inputs.asking import labelled
 from shapecheck.probe.inputs.candidates import INDEX_NAMES, LENGTHS
 from shapecheck.probe.inputs.holders import entries, name_of
 from shapecheck.probe.runs.feeding import Argument, Call, Position, main_index, positions, resize, size_at
-from shapecheck.probe.runs.leaves import Arrival
+from shapecheck.probe.runs.leaves import Arrival, convolution_rank, width
 from shapecheck.probe.runs.values import has_values, is_plain
 
 _FEW = (5, 6, 7, 8, 4, 3)  # samples that show who reads whom, and cost little
@@ -69,7 +69,7 @@ def _at_own_size(argument: Argument) -> Argument:
     sample = argument.sample
     if sample is None:
         return argument
-    high = int(sample.max()) if argument.kind == "lengths" else argument.high
+    high = int(sample.max()) + (argument.kind == "int") if argument.kind in ("int", "lengths") else argument.high
     return replace(argument, shape=tuple(sample.shape), high=high)
 
 
@@ -143,23 +143,34 @@ def _has_both(shape: tuple[int, ...], samples: int, steps: int) -> bool:
 def fewer(call: Call, axis: int = 0) -> Iterator[Call]:
     """The call with few samples along that axis of the main input, and of the others that have as many; at last as it is.
 
-    They are as many as no other axis is long, so that the batch is known by its size. A mask of steps against steps may be as
-    long as the batch by chance: then fewer of the others are cut.
+    They are as many as no other axis is long, so that the batch is known by its size. A matrix of nodes against nodes is cut on
+    both sides; a mask of steps against steps may be as long as the batch by chance, and then fewer of the others are cut.
     """
     main = main_index(call)
     if len(call[main].shape) > axis:
         samples = call[main].shape[axis]
-        alike = [(index, _first_of(argument, samples)) for index, argument in enumerate(call) if index != main]
-        others = [(index, place) for index, place in alike if place is not None]
-        for count in range(len(others), -1, -1) if len(others) <= _MOST_ALIKE else (len(others), 0):
-            for chosen in itertools.combinations(others, count):
-                where = ((main, axis), *chosen)
-                yield resize(call, where, _few(call, where))
+        alike = [_all_of(index, argument, samples) for index, argument in enumerate(call) if index != main]
+        others = [where for where in alike if where]
+        for chosen in _choices(others):
+            where = ((main, axis), *chosen)
+            yield resize(call, where, _few(call, where))
     yield call
 
 
-def _first_of(argument: Argument, size: int) -> int | None:
-    return argument.shape.index(size) if argument.is_tensor and size in argument.shape else None
+def _choices(others: Sequence[tuple[Position, ...]]) -> Iterator[tuple[Position, ...]]:
+    """Of the axes as long as the batch: the first of each input, all of them, the first of fewer and fewer inputs."""
+    yield tuple(where[0] for where in others)
+    if any(len(where) > 1 for where in others):
+        yield tuple(itertools.chain(*others))
+    fewer = range(len(others) - 1, -1, -1) if len(others) <= _MOST_ALIKE else range(1 if others else 0)
+    for count in fewer:
+        for chosen in itertools.combinations(others, count):
+            yield tuple(where[0] for where in chosen)
+
+
+def _all_of(index: int, argument: Argument, size: int) -> tuple[Position, ...]:
+    sizes = argument.shape if argument.is_tensor else ()
+    return tuple((index, axis) for axis, own in enumerate(sizes) if own == size)
 
 
 def _few(call: Call, where: Sequence[Position]) -> int:
@@ -171,16 +182,26 @@ def _few(call: Call, where: Sequence[Position]) -> int:
 def with_labels_of(call: Call, arrivals: Sequence[Arrival]) -> Call:
     """The usual labels; only axes as long as the main input's batch are batches."""
     blank = tuple(replace(argument, labels=()) for argument in call)
-    usual = labelled(blank, arrivals)
-    main = usual[main_index(usual)]
+    usual = list(labelled(blank, arrivals))
+    index = main_index(blank)
+    main = usual[index] = _with_frames(usual[index], arrivals)
     samples = next((size for size, label in zip(main.shape, main.labels, strict=False) if label == "batch"), 0)
     return tuple(argument if argument is main else _with_batch(argument, samples) for argument in usual)
 
 
+def _with_frames(argument: Argument, arrivals: Sequence[Arrival]) -> Argument:
+    """Of a film that goes into convolutions frame by frame, the axis beside the channels is time."""
+    leaf = arrivals[0].leaf if arrivals else None
+    rank = convolution_rank(leaf) if leaf is not None else 0
+    if not rank or leaf is None or len(argument.shape) != rank + 3 or argument.label(0) != "batch":
+        return argument
+    channels_first = argument.shape[1] == width(leaf) != argument.shape[2]
+    labels = [argument.label(axis) for axis in range(len(argument.shape))]
+    labels[2 if channels_first else 1] = "time"
+    return replace(argument, labels=tuple(labels))
+
+
 def _with_batch(argument: Argument, samples: int) -> Argument:
-    place = _first_of(argument, samples)
-    kept = [argument.label(axis) for axis in range(len(argument.shape))]
-    labels = ["" if label == "batch" else label for label in kept]
-    if place is not None:
-        labels[place] = "batch"
+    kept = enumerate(argument.label(axis) for axis in range(len(argument.shape)))
+    labels = ("batch" if argument.shape[axis] == samples else "" if label == "batch" else label for axis, label in kept)
     return replace(argument, labels=tuple(labels))

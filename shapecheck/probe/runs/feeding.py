@@ -106,16 +106,22 @@ def size_at(call: Call, position: Position) -> int:
 
 
 def resize(call: Call, where: Iterable[Position], size: int) -> Call:
-    """The call with these axes at another size; lengths follow the size they count."""
+    """The call with these axes at another size; lengths follow the size they count, and real indices stay below it.
+
+    What has no such axis itself may say which samples are neighbours.
+    """
     where = tuple(where)
     old = {size_at(call, position) for position in where}
     changed = list(call)
     for index, axis in where:
         changed[index] = changed[index].resized(axis, size)
     grown = any(call[index].label(axis) in GROWING for index, axis in where)
+    having = {index for index, _ in where}
     for index, argument in enumerate(changed):
         if argument.kind == "lengths" and argument.high in old and grown:
             changed[index] = replace(argument, high=size)
+        elif argument.kind == "int" and argument.sample is not None and index not in having and not grown:
+            changed[index] = replace(argument, high=max(1, min(argument.high, size)))
     return tuple(changed)
 
 
@@ -218,6 +224,8 @@ def _like(argument: Argument, sample: torch.Tensor) -> torch.Tensor:
             values = values.index_select(axis, torch.arange(size, device=values.device) * old // size)
     if argument.kind == "lengths" and values.numel():
         return (values + (argument.high - values.max())).clamp(min=min(1, int(values.min())))
+    if argument.kind == "int" and int(sample.max()) >= argument.high:
+        return values % argument.high
     with torch.enable_grad():  # what came of another module carries gradient, and is no leaf
         return values.clone() if sample.requires_grad else values.detach().clone()
 
