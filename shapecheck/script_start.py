@@ -6,12 +6,13 @@ import gc
 import json
 import sys
 
-from shapecheck.script.sending import Sender
 from shapecheck.worker import internal, without_torch
 
 
 def main() -> None:
     """Runs the order that is the last argument of this process; returns where Python should end it."""
+    from shapecheck.script.sending import Sender
+
     order = json.loads(sys.argv.pop())
     sender = Sender()
     gc.disable()  # amid so many new objects it would cost a tenth of the import
