@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 import shapecheck
 from shapecheck.errors import Location
+
+Result = TypeVar("Result")
 
 _NEVER = (os.path.dirname(torch.__file__), os.path.dirname(os.path.abspath(shapecheck.__file__)))
 _STANDARD = sysconfig.get_paths()["stdlib"]
@@ -83,8 +85,13 @@ def listed(locations: Iterable[Location], most: int = 6) -> str:
     return f"{told} and {len(every) - most} more" if len(every) > most else told
 
 
+def apart(call: Callable[[], Result]) -> Result:
+    """Makes the call. Lines of the user's that are further out on the stack, as those of a script that was stopped, do not call it."""
+    return call()
+
+
 def _outwards(frame: FrameType | None) -> Iterable[tuple[str, int]]:
-    while frame is not None:
+    while frame is not None and frame.f_code is not apart.__code__:
         yield frame.f_code.co_filename, frame.f_lineno
         frame = frame.f_back
 
@@ -101,7 +108,10 @@ def _innermost(lines: Iterable[tuple[str, int]]) -> Location | None:
     return package
 
 
+home: str | None = None  # the folder that the user is in, where their program may go to others
+
+
 def shown(filename: str) -> str:
     """As the user would type it: relative where it is in the current folder."""
-    inside = os.path.relpath(filename)
+    inside = os.path.relpath(filename, home)
     return filename if inside.startswith(os.pardir) else inside

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -19,6 +20,7 @@ from shapecheck.at_hand import subject
 from shapecheck.errors import CheckError
 from shapecheck.intercept.calls import LossCall
 from shapecheck.intercept.interception import Interception
+from shapecheck.probe.places import apart
 from shapecheck.report import CheckResult
 from shapecheck.rules import load_loss
 from shapecheck.script.checking import Seen, checked
@@ -121,7 +123,7 @@ class Recording:
         for seen in [seen for seen in self.seen if not seen.reported]:
             seen.reported = True
             with self.paused():
-                result = checked(seen, self._probes, judge)
+                result = apart(partial(checked, seen, self._probes, judge))
             yield result
 
 

@@ -241,25 +241,32 @@ def perturbed(call: Call, where: Iterable[Position], index: int) -> Callable[[],
         for number, axis in axes.items():
             value = values[number]
             for tensor in value if isinstance(value, tuple) else (value,):
-                _disturb(call[number], tensor.select(axis, index), noise)
+                _disturb(call[number], tensor.select(axis, index), noise, tensor.movedim(axis, 0))
         return given(call, values)
 
     return fed
 
 
-def _disturb(argument: Argument, row: torch.Tensor, noise: torch.Generator) -> None:
-    """Other values in place, of the same range."""
+def _disturb(argument: Argument, row: torch.Tensor, noise: torch.Generator, others: torch.Tensor | None = None) -> None:
+    """Other values in place, of the same range. `others` are all rows of which it is one."""
     if argument.kind == "int":
-        row.copy_(_next_index(argument, row))
+        row.copy_(_other_indices(argument, row, others))
     elif argument.kind in ("float", "state"):
         added = torch.rand(row.shape, generator=noise).to(row)
         row.add_(added if argument.sample is None else added * _scale(argument.sample))
 
 
-def _next_index(argument: Argument, row: torch.Tensor) -> torch.Tensor:
-    """Of indices that were made up, the next ones; of real ones the next that occurs."""
+def _other_indices(argument: Argument, row: torch.Tensor, others: torch.Tensor | None) -> torch.Tensor:
+    """Of indices that were made up, the next ones; of real ones those of another row, as each column may have a range of its own.
+
+    Where all rows are alike, the next that occurs.
+    """
     if argument.sample is None:
         return (row + 1) % max(argument.high, 1)
+    unlike = (other for other in others if not torch.equal(other, row)) if others is not None else iter(())
+    other = next(unlike, None)
+    if other is not None:
+        return other.clone()
     occurring = argument.sample.unique()
     places = (torch.searchsorted(occurring, row.contiguous()) + 1) % len(occurring)
     following: torch.Tensor = occurring.index_select(0, places.flatten())
