@@ -158,10 +158,10 @@ def _check_own_tensors(loss: OwnLoss, given: Mapping[str, Any]) -> Report:
 
 def _caller(depth: int = 2) -> Location:
     """The line that called `check_tensors`, as the user would type the path."""
+    from shapecheck.intercept.stack import Spot
+
     frame = sys._getframe(depth)
-    path = frame.f_code.co_filename
-    shown = os.path.relpath(path) if os.path.isabs(path) and path.startswith(os.getcwd() + os.sep) else path
-    return Location(shown, frame.f_lineno)
+    return Spot(frame.f_code, frame.f_lasti).location
 
 
 def _shown(value: Any) -> str:

@@ -13,6 +13,7 @@ import typer
 
 from shapecheck import runs
 from shapecheck.errors import EXIT_CLEAN, EXIT_FINDINGS, EXIT_USAGE, CheckError, UserError, nearest
+from shapecheck.render import terminal
 from shapecheck.report import CheckResult, Report
 from shapecheck.version import __version__
 
@@ -258,7 +259,9 @@ def explain(
     from shapecheck.pages import page
     from shapecheck.render import explain as renderer
 
-    _write(renderer.render(page(code, _folders(rules)), width=_width(), color=_color(no_color)))
+    _write(
+        renderer.render(page(code, _folders(rules)), width=terminal.width(), color=not no_color and terminal.color())
+    )
 
 
 rules_app = _plain_typer()
@@ -293,7 +296,7 @@ def rules_test(
     from shapecheck.render import rule_tests as renderer
 
     tested = rule_runs.run_folder(folder, _seconds(timeout), jobs)
-    _write(renderer.render(tested, color=_color(no_color)))
+    _write(renderer.render(tested, color=not no_color and terminal.color()))
     raise typer.Exit(EXIT_FINDINGS if any(loss.failures for loss in tested) else EXIT_CLEAN)
 
 
@@ -318,7 +321,9 @@ def _rendered(report: Report, format: Format, quiet: bool, verbose: bool, no_col
         return concise.render(report)
     from shapecheck.render import text
 
-    return text.render(report, width=_width(), color=_color(no_color), verbose=verbose, quiet=quiet)
+    return text.render(
+        report, width=terminal.width(), color=not no_color and terminal.color(), verbose=verbose, quiet=quiet
+    )
 
 
 def _pairs(option: str, values: Sequence[str] | None) -> dict[str, Any]:
@@ -359,25 +364,6 @@ def _codes(option: str, values: Sequence[str] | None, folders: tuple[Path, ...] 
     from shapecheck.pages import check_codes
 
     return check_codes(option, codes, folders)
-
-
-def _width() -> int:
-    """The terminal's width; 80 where there is none."""
-    import shutil
-
-    return shutil.get_terminal_size((80, 24)).columns if _is_terminal(sys.stdout) or "COLUMNS" in os.environ else 80
-
-
-def _color(no_color: bool, stream: TextIO | None = None) -> bool:
-    """Colour on a terminal, unless --no-color, NO_COLOR or TERM=dumb; FORCE_COLOR wins over the terminal."""
-    if no_color or os.environ.get("NO_COLOR"):
-        return False
-    terminal = _is_terminal(stream or sys.stdout) and os.environ.get("TERM") != "dumb"
-    return bool(os.environ.get("FORCE_COLOR")) or terminal
-
-
-def _is_terminal(stream: TextIO | None) -> bool:
-    return stream is not None and stream.isatty()  # None where the shell closed it
 
 
 def _write(text: str) -> None:
@@ -451,7 +437,10 @@ def _fail(error: CheckError, no_color: bool = False) -> int:
 
     report = Report((CheckResult("", "", error=error),), __version__)
     with suppress(OSError):  # the exit status still tells
-        _print(text.render(report, width=_width(), color=_color(no_color, sys.stderr), quiet=True), sys.stderr)
+        _print(
+            text.render(report, width=terminal.width(), color=not no_color and terminal.color(sys.stderr), quiet=True),
+            sys.stderr,
+        )
     return error.exit_status
 
 

@@ -32,7 +32,11 @@ class Spot(NamedTuple):
 
     @property
     def location(self) -> Location:
-        return Location(_cell(self.code.co_filename) or shown(self.code.co_filename), self.line)
+        filename = self.code.co_filename
+        try:
+            return Location(_cell(filename) or shown(filename), self.line)
+        except OSError:  # there is no current folder any more
+            return Location(filename, self.line)
 
     @property
     def written(self) -> str:

@@ -38,7 +38,7 @@ class Attached:
 
     def shown(self, how: str, *, width: int = 80, color: bool = False) -> str:
         """In the place of the traceback; `how` says how that is to be had."""
-        called = f", called from {listed(self.lines[1:])}" if self.lines[1:] else ""
+        called = f", called from {listed(self.lines[1:], 4)}" if self.lines[1:] else ""
         diagnosis = text.render(self.report, width=width, color=color)
         return f"{diagnosis}\n{self.kind} in {self.lines[0]}{called}\n{how}\n"
 
