@@ -47,6 +47,7 @@ class ScriptRequest:
 class _Told:
     """What the process has said so far."""
 
+    packed: list[Any] = field(default_factory=list)
     seen: list[Any] = field(default_factory=list)
     results: list[CheckResult] = field(default_factory=list)
     errors: list[CheckError] = field(default_factory=list)
@@ -54,13 +55,24 @@ class _Told:
 
     def take(self, message: Mapping[str, Any]) -> None:
         if message.get("seen") is not None:
-            self.seen.append(wire.unpack(message["seen"]))
+            self._see(message["seen"])
         if "result" in message:
-            self.results.append(wire.unpack(message["result"]))
+            self._add(wire.unpack(message["result"]))
         if "error" in message:
             self.errors.append(error_from(message["error"]))
         if "run" in message:
             self.run = wire.unpack(message["run"])
+
+    def _see(self, subject: Any) -> None:
+        """Processes that the script forks make the same calls."""
+        if subject not in self.packed:
+            self.packed.append(subject)
+            self.seen.append(wire.unpack(subject))
+
+    def _add(self, result: CheckResult) -> None:
+        same = replace(result, elapsed_ms=0)
+        if all(replace(other, elapsed_ms=0) != same for other in self.results):
+            self.results.append(result)
 
 
 def run(request: ScriptRequest) -> Report:

@@ -14,7 +14,7 @@ def main() -> None:
     from shapecheck.script.sending import Sender
 
     order = json.loads(sys.argv.pop())
-    sender = Sender()
+    sender = Sender(order["stack"] + ".lock")
     gc.disable()  # amid so many new objects it would cost a tenth of the import
     try:
         import torch  # noqa: F401

@@ -486,6 +486,35 @@ def test_a_module(tmp_path: Path) -> None:
     assert "did you mean -m package.train?" in wrong.stdout
 
 
+TRAINED_ELSEWHERE = """
+import torch.multiprocessing as mp
+def work(model, rank):
+    opt = optimizer()
+    for step in range(3):
+        F.cross_entropy(model(x), y).backward()
+        opt.step()
+        print("never")
+if __name__ == "__main__":
+    opt = optimizer()
+    opt.step()
+    os.chdir("..")
+    process = mp.get_context(METHOD).Process(target=work, args=(model.share_memory(), 0))
+    process.start()
+    process.join()
+    open("never", "w").close()
+"""
+
+
+@posix
+@pytest.mark.parametrize("method, ended, lines", [("fork", "process", [AT + 5]), ("spawn", "refused", [])])
+def test_processes_of_its_own(method: str, ended: str, lines: list[int], tmp_path: Path) -> None:
+    (tmp_path / "inside").mkdir()
+    done = run(tmp_path / "inside", TRAINED_ELSEWHERE.replace("METHOD", repr(method)))
+    assert (done.run["ended"], done.lines, done.stderr) == (ended, lines, "")
+    assert done.run["location"]["path"] == "train.py"
+    assert not (tmp_path / "never").exists()
+
+
 @pytest.mark.parametrize(
     "words, status, said",
     [

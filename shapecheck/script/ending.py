@@ -6,8 +6,8 @@ import os
 
 from shapecheck.endings import Result, failure
 from shapecheck.errors import Location
-from shapecheck.probe.places import raised_at
-from shapecheck.probe.telling import said, shown_path, shown_value
+from shapecheck.probe.places import raised_at, shown
+from shapecheck.probe.telling import said, shown_value
 from shapecheck.report import ScriptRun
 from shapecheck.script.running import Script
 from shapecheck.script.stopping import Stopping
@@ -56,7 +56,7 @@ _BY_SIGNAL = {
     "time": "stopped when its time was up",
     "interrupt": "interrupted",
     "terminate": "told to end by a signal",
-    "process": "stopped as a process it started asked for an optimiser update",
+    "process": "stopped when a process that it started asked for an optimiser update",
 }
 
 
@@ -76,7 +76,7 @@ def _ended(script: Script, error: BaseException | None, of_loss: bool) -> tuple[
 
 def _place(error: BaseException) -> Location | None:
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
-        return Location(shown_path(error.filename), error.lineno)
+        return Location(shown(error.filename), error.lineno)
     return raised_at(error)
 
 
@@ -87,7 +87,7 @@ def _updates(stopping: Stopping) -> str:
 def _written(stopping: Stopping) -> list[str]:
     """Files that are still there, as the user would type them."""
     there = [path for path in stopping.guard.written if os.path.isfile(path)]
-    return [shown_path(path) for path in there]
+    return [shown(path) for path in there]
 
 
 def _notes(stopping: Stopping, error: BaseException | None) -> list[str]:
@@ -95,6 +95,8 @@ def _notes(stopping: Stopping, error: BaseException | None) -> list[str]:
     if stopping.skipped and len(stopping.skipped) > 1:
         places = ", ".join(dict.fromkeys(str(place) for place in stopping.skipped))
         notes.append(f"updates not made: {places}; later losses were computed with the parameters as they were")
+    if stopping.guard.has_started_python:
+        notes.append("it started other Python programs; what they did was neither seen nor stopped")
     if stopping.refused:
         first, more = stopping.refused[0], len(stopping.refused) - 1
         notes.append(f"when it was stopped it would {first}{f' and {more} more' if more else ''}; that was refused")

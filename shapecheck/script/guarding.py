@@ -14,14 +14,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
 
 import shapecheck
-from shapecheck.probe.places import distance
+from shapecheck.probe.places import distance, shown
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _OURS = os.path.dirname(os.path.abspath(shapecheck.__file__)) + os.sep
@@ -35,11 +34,12 @@ Refusal = Callable[[str], BaseException]
 class Guard:
     """`written` are the files the script wrote to before it was stopped, each with whether it was there before.
 
-    `refusal` makes what is raised in the user's code, from a few words of what it wanted to do.
+    `has_started_python` is whether it has started Python anew, in which nothing is seen or stopped. `refusal` makes what is raised in the user's code, from a few words of what it wanted to do.
     """
 
     def __init__(self, refusal: Refusal) -> None:
         self.written: dict[str, bool] = {}
+        self.has_started_python = False
         self._temporary: set[str] = set()
         self._new: set[str] = set()
         self._refusal = refusal
@@ -75,6 +75,8 @@ class Guard:
             raise self._refusal(f"give its place to {_program(args)}")  # nobody could follow it there
         elif event in _PROGRAMS:
             self._refuse(f"start {_program(args)}")
+            if _program(args).startswith("python"):
+                self.has_started_python = True
         elif event == "socket.connect" and _is_outside(args[1]):
             self._refuse(f"connect to {args[1][0]}")
         elif event in ("tempfile.mkdtemp", "tempfile.mkstemp"):
@@ -84,7 +86,7 @@ class Guard:
         """The script is about to change what is at `path`."""
         if self._is_harmless(path) or (removes and path in self._new):
             return
-        self._refuse(f"{what} {_shown(path)}")
+        self._refuse(f"{what} {shown(path)}")
         if os.getpid() == self._process and not removes:
             there = os.path.lexists(path)
             self.written.setdefault(path, there)
@@ -219,8 +221,3 @@ def _program(args: tuple[Any, ...]) -> str:
 def _is_outside(address: Any) -> bool:
     """Whether another machine is meant."""
     return isinstance(address, tuple) and bool(address) and str(address[0]) not in _HERE
-
-
-def _shown(path: str) -> str:
-    folder = os.getcwd()
-    return str(Path(path).relative_to(folder)) if path.startswith(folder + os.sep) else path

@@ -19,8 +19,10 @@ from shapecheck import wire
 from shapecheck.errors import CheckError, ModelError
 from shapecheck.intercept.calls import LossCall
 from shapecheck.intercept.interception import Interception
+from shapecheck.probe import places
 from shapecheck.script import ending, leaving, running
 from shapecheck.script.by_hand import ByHand
+from shapecheck.script.processes import watch_new
 from shapecheck.script.recording import Recording
 from shapecheck.script.running import Script
 from shapecheck.script.sending import Sender
@@ -31,6 +33,7 @@ _SIGNALS = {"SIGINT": "interrupt", "SIGTERM": "terminate", "SIGXCPU": "time"}
 
 def run(order: Mapping[str, Any], sender: Sender) -> None:
     """The order is `{"script", "args", "module", "steps", "verify", "rules", "stack"}`; `stack` is a file for last words."""
+    places.home = os.getcwd()
     script = Script(order["script"], order["args"], order["module"])
     job = _Job(script, order, sender)
     job.install(order["stack"])
@@ -64,6 +67,7 @@ class _Job:
         if hasattr(faulthandler, "register"):
             faulthandler.register(signal.SIGXCPU, file, all_threads=False, chain=True)
         self.stopping.install()
+        watch_new(self._refuse)
         sys.unraisablehook = _quiet(sys.unraisablehook)
         os._exit = self._exits
 
@@ -85,10 +89,17 @@ class _Job:
             self._sender.send(seen=wire.pack(each.subject))
         self._told = len(seen)
 
-    def hand_over(self) -> None:
-        """Checks the loss calls that are new and sends the results; the script's state is as it was before."""
-        if all(each.reported for each in self.recording.seen):
-            return
+    def hand_over(self) -> bool:
+        """Checks the loss calls that are new and sends the results; the script's state is as it was before.
+
+        False where there was no loss call yet.
+        """
+        seen = self.recording.seen
+        if not all(each.reported for each in seen):
+            self._check()
+        return bool(seen)
+
+    def _check(self) -> None:
         self._sender.send(checking=True)
         with self.stopping.guard.closed(), _as_before():
             try:
@@ -100,9 +111,12 @@ class _Job:
 
     def _signalled(self, reason: str) -> Callable[[int, FrameType | None], None]:
         def handler(number: int, frame: FrameType | None) -> None:
-            self.stopping.stop(reason)
+            self.stopping.stop("process" if self.stopping.is_by_child else reason)
 
         return handler
+
+    def _refuse(self, what: str) -> NoReturn:
+        self.stopping.stop("refused", what=what)
 
     def _exits(self, status: int) -> NoReturn:
         """In place of os._exit, which would take along what is known."""
@@ -117,6 +131,8 @@ class _Job:
     def finish(self, error: BaseException | None) -> None:
         """Python then ends the process as it would have."""
         os._exit = self._exit  # type: ignore[assignment]
+        if os.getpid() != self._process:  # one that the script forked
+            leaving.leave_now(_status(error))
         if isinstance(error, ModelError):
             self._sender.send(error=error.to_dict())
             return
@@ -132,6 +148,8 @@ class _Job:
     def leave(self) -> NoReturn:
         """From inside of a script that has swallowed the stop."""
         os._exit = self._exit  # type: ignore[assignment]
+        if os.getpid() != self._process:
+            leaving.leave_now(1)
         with suppress(BaseException):
             self.hand_over()
         self._end(None)
@@ -157,6 +175,12 @@ def _comes_of(error: BaseException, cause: BaseException | None) -> bool:
             return True
         each = each.__cause__
     return False
+
+
+def _status(error: BaseException | None) -> int:
+    """As Python would end with it."""
+    code = error.code if isinstance(error, SystemExit) else error
+    return code if isinstance(code, int) else int(code is not None)
 
 
 def _quiet(hook: Callable[[Any], Any]) -> Callable[[Any], Any]:

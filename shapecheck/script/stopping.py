@@ -7,6 +7,9 @@ script asks for an update. Schedulers, gradient scalers, Lightning and other tra
 from __future__ import annotations
 
 import functools
+import mmap
+import os
+import signal
 import threading
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -30,18 +33,19 @@ class Stopping:
     """Decides when the script has run far enough.
 
     `steps` updates of each optimiser are made. `reached` is called at every update that is asked for, before it is made
-    or refused; `leave` ends the process when the script has swallowed the stop. `reason` is '' until the stop, then
+    or refused, and says whether a loss was seen by then; `leave` ends the process when the script has swallowed the stop. `reason` is '' until the stop, then
 
     update   an optimiser asked for more updates than `steps`
     by-hand  parameters were changed without an optimiser
     refused  something would have been written or started after an update was skipped, as `what` says; or another program
              would have taken the script's place
+    process  a process forked by the script would have made an update, and has ended
     time, interrupt, terminate    by a signal
 
     `skipped` are the places of the updates that were not made, `made` the number of those that were.
     """
 
-    def __init__(self, steps: int, reached: Callable[[], None], leave: Callable[[], NoReturn]) -> None:
+    def __init__(self, steps: int, reached: Callable[[], bool], leave: Callable[[], NoReturn]) -> None:
         self.steps = steps
         self.guard = Guard(self._refused)
         self.reason = ""
@@ -56,6 +60,8 @@ class Stopping:
         self._updates: WeakKeyDictionary[Optimizer, int] = WeakKeyDictionary()
         self._done: WeakSet[Optimizer] = WeakSet()
         self._inside = threading.local()
+        self._process = os.getpid()
+        self._by_child = mmap.mmap(-1, 1)  # memory that forked processes share
 
     def install(self) -> None:
         """For the rest of the process's life."""
@@ -84,6 +90,11 @@ class Stopping:
     def has_optimizers(self) -> bool:
         return len(self._optimizers) > 0
 
+    @property
+    def is_by_child(self) -> bool:
+        """Whether a forked process has been stopped, and has then signalled to this one."""
+        return self._by_child[0] != 0
+
     def stop(self, reason: str, place: Location | None = None, what: str = "") -> NoReturn:
         """Ends the script here. Raises Stop; when the script has swallowed it before, the process ends."""
         if self.reason:
@@ -94,6 +105,9 @@ class Stopping:
     def _begin(self, reason: str, place: Location | None, what: str) -> None:
         self.reason, self.place, self.what = reason, place or calling_line(), what
         self.guard.close()
+        if os.getpid() != self._process and hasattr(signal, "SIGXCPU"):
+            self._by_child[0] = 1
+            os.kill(self._process, signal.SIGXCPU)  # where the model of an update not made would now be saved
 
     def _asked(self, step: Callable[..., Any], optimizer: Optimizer, *args: Any, **kwargs: Any) -> Any:
         """In place of an optimiser's step."""
@@ -105,7 +119,7 @@ class Stopping:
         try:
             if self._updates.get(optimizer, 0) < self.steps:
                 return self._update(step, optimizer, *args, **kwargs)
-            return self._skip(optimizer, kwargs.get("closure", args[0] if args else None))
+            return self._skip(step, optimizer, *args, **kwargs)
         finally:
             self._inside.step = False
 
@@ -116,16 +130,17 @@ class Stopping:
         self.made += 1
         return result
 
-    def _skip(self, optimizer: Optimizer, closure: Any) -> Any:
+    def _skip(self, step: Callable[..., Any], optimizer: Optimizer, *args: Any, **kwargs: Any) -> Any:
         """Stops, unless another optimiser has yet to ask: its loss may come later in the same step."""
-        place = calling_line()
+        place, closure = calling_line(), kwargs.get("closure", args[0] if args else None)
         result = None
         if callable(closure):
             with torch.enable_grad():
                 result = closure()
         if self.reason:  # the closure swallowed it
             self._leave()
-        self._reached()
+        if not self._reached() and not _has_gradients(optimizer):
+            return step(*args, **kwargs)  # before training: it changes nothing, and a scheduler wants it
         again = optimizer in self._done
         self._done.add(optimizer)
         if place is not None and not again:
@@ -144,3 +159,7 @@ class Stopping:
         if len(self.refused) > _MOST_REFUSALS:
             self._leave()
         return Stop()
+
+
+def _has_gradients(optimizer: Optimizer) -> bool:
+    return any(each.grad is not None for group in optimizer.param_groups for each in group["params"])
