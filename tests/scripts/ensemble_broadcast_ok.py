@@ -29,7 +29,7 @@ def main():
     for step in range(20):
         x, y = batch()
         members = model(x)
-        loss = F.smooth_l1_loss(members, y.unsqueeze(0).expand(model.members, -1, -1))
+        loss = F.smooth_l1_loss(members, y)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -17,7 +17,7 @@ class QuantileNet(nn.Module):
 
 
 def quantile_huber(pred, demand):
-    demand = demand.unsqueeze(1).expand_as(pred)
+    demand = demand.unsqueeze(1)
     over = (demand < pred).float().detach()
     huber = F.huber_loss(pred, demand, reduction="none", delta=0.2)
     return ((QUANTILES - over).abs() * huber).sum(dim=1).mean()
