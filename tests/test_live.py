@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import pickle
 import random
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -157,6 +159,23 @@ def test_the_program_goes_on_as_if_nobody_watched() -> None:
     with shapecheck.watch(file=io.StringIO()):
         assert all_draws() == expected
     assert torch.is_grad_enabled()
+
+
+def test_no_tensor_is_kept() -> None:
+    scores = torch.zeros(8, 1)
+    gone = weakref.ref(scores)
+    with shapecheck.watch(file=io.StringIO()) as watching:
+        F.mse_loss(scores, torch.zeros(8))
+        del scores
+        gc.collect()
+        assert gone() is None
+    assert codes(watching.report) == ["SC410"]
+
+
+def test_a_container_for_the_scores_is_explained() -> None:
+    with pytest.raises(TypeError), shapecheck.watch(file=io.StringIO()) as watching:
+        F.cross_entropy((torch.zeros(8, 3),), torch.zeros(8, dtype=torch.long))  # type: ignore[arg-type]
+    assert watching.report.findings[0].fixes[0].kind == "select-output"
 
 
 def test_threads_are_watched(capsys: pytest.CaptureFixture[str]) -> None:

@@ -54,7 +54,9 @@ class Interception:
         return {place_of(rule): rule for rule in rules if not rule.call.startswith("torch.")}
 
     def __enter__(self) -> Interception:
+        """Raises UserError for a rule file whose loss cannot be found."""
         with _lock:
+            _ = self.losses, self.own  # read before anything is changed
             self._entered += 1
             if self._entered == 1:
                 _switch((*_active, self))
