@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
 from torch.utils.data import DataLoader
 
 from shapecheck.errors import CheckError, Location
@@ -16,19 +17,22 @@ from shapecheck.pipeline import check
 from shapecheck.probe.probing import Probe
 from shapecheck.report import CheckResult
 from shapecheck.rules import Loss
-from shapecheck.script.following import Trail, batches
+from shapecheck.script.following import Trail, batches, repeated
 from shapecheck.script.origins import Origin, Probes
 from shapecheck.script.tape import ModuleCall
 from shapecheck.script.trails import Way, observed, roles_at_end, still_seen, way_of
-from shapecheck.specs import Subject
+from shapecheck.specs import Observation, Subject
 from shapecheck.torch_judge import TorchJudge
+
+_SHUFFLES = frozenset({"positions-mixed", "softmax-over-positions", "softmax-over-samples"})
 
 
 @dataclass(eq=False)
 class Seen:
     """One distinct loss call. `subject` is None where the call could not be measured, as `error` says.
 
-    `trails` are by the contract's names of the tensors that came of a module or a batch.
+    `trails` are by the contract's names of the tensors that came of a module or a batch. `cut` is where the way to the
+    parameters ends, if a backward has found none.
     """
 
     loss: Loss
@@ -38,6 +42,7 @@ class Seen:
     trails: Mapping[str, Trail] = field(default_factory=dict)
     origin: Origin | None = None
     graded: bool = True
+    cut: Observation | None = None
     raised: bool = False
     reported: bool = False
 
@@ -62,8 +67,39 @@ def checked(seen: Seen, probes: Probes, judge: bool) -> CheckResult:
         if _is_of_model(way)
         for each in observed(way, comes, name == seen.loss.output)
     ]
+    found += [seen.cut] if seen.cut is not None else []
+    if any(each.kind in _SHUFFLES for each in found):
+        subject = _without_values(subject, seen.loss)
     subject = replace(subject, observations=(*subject.observations, *found))
-    return check(subject, seen.loss, TorchJudge() if judge else None)
+    return check(subject, seen.loss, _judge(seen, probe, ways.get(seen.loss.output)) if judge else None)
+
+
+def _without_values(subject: Subject, loss: Loss) -> Subject:
+    """What the rows of a tensor hold, where they are not what they should be, is no finding besides."""
+    output = replace(subject.tensors[loss.output], values=None)
+    return replace(subject, tensors={**subject.tensors, loss.output: output})
+
+
+def _judge(seen: Seen, probe: Probe | None, way: Way | None) -> TorchJudge:
+    """Torch, and what the loss was given, made again with and without a softmax of the model's or of the script's."""
+    if probe is None or probe.values is None:
+        return TorchJudge()
+    if way is None or (seen.origin is not None and seen.origin.number):
+        return TorchJudge(probe.values, probe.without if probe.rerun else None)
+    made, values, steps = way.trail.made, probe.values, way.trail.steps
+
+    def without(observation: Observation) -> torch.Tensor:
+        own = [step for step in steps if step.name == observation.kind and step.location == observation.location]
+        again = repeated(made, values, {own[-1]: _as_it_is}) if own else repeated(made, probe.without(observation))
+        if again is None:
+            raise ValueError("what the script does cannot be done again")
+        return again
+
+    return TorchJudge(repeated(made, values), without)
+
+
+def _as_it_is(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+    return tensor
 
 
 def _is_of_model(way: Way) -> bool:
@@ -84,7 +120,7 @@ def _with_probe(subject: Subject, seen: Seen, probe: Probe, way: Way | None, com
     name = seen.loss.output
     spec = subject.tensors[name]
     inside = seen.origin is not None and seen.origin.number
-    axes = probe.axes if inside or way is None else roles_at_end(way)
+    axes = _flat(probe.axes if inside or way is None else roles_at_end(way), subject, seen.loss)
     if axes is not None and len(axes) == len(spec.shape) and spec.axes is None and set(axes) != {"unknown"}:
         spec = replace(spec, axes=axes)
     trail = None if inside or way is None else way.trail
@@ -96,6 +132,13 @@ def _with_probe(subject: Subject, seen: Seen, probe: Probe, way: Way | None, com
         observations=tuple(still_seen(probe.observations, trail, comes)),
         notes=(*subject.notes, *probe.notes),
     )
+
+
+def _flat(axes: tuple[str, ...] | None, subject: Subject, loss: Loss) -> tuple[str, ...] | None:
+    """Rows of all samples and positions are a batch, where the labels were made as many."""
+    output, target = subject.tensors[loss.output], subject.tensors.get(loss.target)
+    rows = target is not None and target.shape[:1] == output.shape[:1]
+    return ("batch", *axes[1:]) if axes and rows and axes[0] == "merged" and "batch" not in axes else axes
 
 
 # ---------------------------------------------------------------------------- batches

@@ -96,8 +96,18 @@ def followed(made: Made, base: Made, instead: Instead | None = None) -> torch.Te
     """The numbers of the base's elements where they are in the tensor, with some steps replaced."""
     if math.prod(base.shape) > MOST or not math.prod(base.shape):
         return None
+    numbers = torch.arange(math.prod(base.shape), dtype=torch.int32).reshape(base.shape)
+    return _done_again(_Numbering(numbers, instead or {}), made)
+
+
+def repeated(made: Made, values: torch.Tensor, instead: Instead | None = None) -> torch.Tensor | None:
+    """The tensor as the steps make it of these values of the base, some steps replaced; None if they cannot be taken again."""
+    return _done_again(_Repeating(values, instead or {}), made)
+
+
+def _done_again(way: _Numbering, made: Made) -> torch.Tensor | None:
     try:
-        return _Numbering(base.shape, instead or {}).of(made)
+        return way.of(made)
     except Exception:  # a step that does not run on numbers, or on tensors that are gone, cannot be followed
         return None
 
@@ -109,8 +119,8 @@ class _CannotFollow(Exception):
 class _Numbering:
     """Every module or batch that is of the base's shape is numbered like it: two calls of one module are read alike."""
 
-    def __init__(self, shape: Shape, instead: Instead) -> None:
-        self._shape, self._instead = shape, instead
+    def __init__(self, start: torch.Tensor, instead: Instead) -> None:
+        self._start, self._instead = start, instead
         self._known: dict[Made, torch.Tensor] = {}
 
     def of(self, made: Made) -> torch.Tensor:
@@ -120,9 +130,9 @@ class _Numbering:
 
     def _made_of(self, made: Made) -> torch.Tensor:
         if not isinstance(made.source, Step):
-            if made.shape != self._shape:
+            if made.shape != tuple(self._start.shape):
                 raise _CannotFollow
-            return torch.arange(math.prod(self._shape), dtype=torch.int32).reshape(self._shape)
+            return self._start
         given = self._done(made.source)
         tensors = list(found(torch.Tensor, given))
         numbered: torch.Tensor = tensors[int(made.path)] if len(tensors) > 1 else tensors[0]
@@ -154,6 +164,14 @@ class _Numbering:
         if isinstance(value, dict):
             return {name: self._filled(item) for name, item in value.items()}
         return value
+
+
+class _Repeating(_Numbering):
+    """Every step is taken as it was."""
+
+    def _done(self, step: Step) -> Any:
+        function = self._instead.get(step, step.function)
+        return function(*self._filled(step.args), **self._filled(dict(step.kwargs)))
 
 
 def _kept(taken: Sequence[torch.Tensor], step: Step) -> torch.Tensor:

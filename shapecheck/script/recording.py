@@ -6,28 +6,33 @@ Values change after the call, so that what a check needs of them is taken down a
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import torch
 
 from shapecheck.at_hand import subject
-from shapecheck.errors import CheckError
+from shapecheck.errors import CheckError, Location
 from shapecheck.intercept.calls import LossCall
 from shapecheck.intercept.interception import Interception
-from shapecheck.probe.places import apart
+from shapecheck.probe.places import apart, calling_line
+from shapecheck.probe.runs.feeding import tensors_in
 from shapecheck.report import CheckResult
 from shapecheck.rules import load_loss
 from shapecheck.script.checking import Seen, checked
 from shapecheck.script.following import trail_of
+from shapecheck.script.gradient import comes_of, cut_of, leads_nowhere
 from shapecheck.script.origins import Probes, origin_of
-from shapecheck.script.tape import ModuleCall, Tape
+from shapecheck.script.tape import BACKWARD, Made, ModuleCall, Step, Tape
+from shapecheck.specs import Observation
 
+_MOST_SINCE = 64  # losses of which one backward is made
 _MOST_OF_A_LINE = 6  # calls of other shapes at one place that are still told apart
 
 Key = tuple[object, ...]
@@ -46,6 +51,9 @@ class Recording:
         self._tape = Tape()
         self._numbers: WeakKeyDictionary[ModuleCall, int] = WeakKeyDictionary()
         self._probes = Probes(self._folders)
+        self._since: deque[tuple[ref[torch.Tensor], Made | None, Seen]] = deque(maxlen=_MOST_SINCE)
+        self._left: Location | None = None
+        self._tape.listeners.append(self._heard)
         self._pauses = 0
         self._lock = threading.RLock()
         self._entered = ExitStack()
@@ -85,7 +93,11 @@ class Recording:
                 self._seen[key] = self._taken_down(call)
 
     def after(self, call: LossCall, result: Any) -> None:
-        return
+        """Until backward is called it is not known whether the loss is one to train with."""
+        if not self._pauses and isinstance(result, torch.Tensor):
+            seen = self._seen.get(_key(call))
+            if seen is not None:
+                self._since.append((ref(result), self._tape.made(result), seen))
 
     def raised(self, call: LossCall, error: Exception) -> None:
         """A call that fails is measured whatever is known of calls like it: it may be one label."""
@@ -97,6 +109,29 @@ class Recording:
             known = self._seen.get(key)
             if known is None or known.reported or not known.raised:
                 self._seen[key] = replace(self._taken_down(call), raised=True)
+
+    def _heard(self, name: str, args: tuple[Any, ...]) -> None:
+        """Data leaves torch, or gradients are asked for."""
+        if self._pauses or not args:
+            return
+        with self.paused():
+            if name in BACKWARD:
+                for loss in tensors_in(args[:1]):
+                    if self._since and leads_nowhere(loss):
+                        self._cut(loss)
+                self._since.clear()
+            elif args[0].requires_grad and not any(args[0] is result() for result, _, _ in self._since):
+                self._left = calling_line()
+
+    def _cut(self, loss: torch.Tensor) -> None:
+        """The losses that this one is made of train nothing: the line at which the way to the parameters ends."""
+        made = self._tape.made(loss)
+        known = [each for _, each, _ in self._since if each is not None and isinstance(each.source, Step)]
+        reached = comes_of(made, [each.source for each in known if isinstance(each.source, Step)])
+        own = [seen for result, each, seen in self._since if result() is loss or (each and each.source in reached)]
+        for seen in own or [self._since[-1][2]]:
+            trail = seen.trails.get(seen.loss.output)
+            seen.cut = cut_of(trail) or (None if trail is not None else Observation("detach", self._left))
 
     def _count(self) -> None:
         """The loss calls of a module that computes its loss itself are numbered from 1."""

@@ -39,8 +39,10 @@ _MOST_SAMPLES = 4  # kinds of calls of one module of which the arguments are kep
 _QUESTIONS = frozenset({
     "size", "dim", "numel", "stride", "is_floating_point", "__len__", "is_contiguous", "element_size", "storage_offset",
     "data_ptr", "nelement", "ndimension", "is_complex", "get_device", "__repr__", "__format__", "__hash__", "__bool__",
-    "item", "tolist", "numpy", "__array__", "backward", "register_hook", "retain_grad",
+    "register_hook", "retain_grad",
 })  # fmt: skip
+BACKWARD = frozenset({"backward", "grad"})
+LEAVES = frozenset({"item", "tolist", "numpy", "__array__"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -251,17 +253,16 @@ class Tape:
             return function(*args, **kwargs)
         name = getattr(function, "__name__", "")
         if name in _QUESTIONS:
-            self._heard(name, args)
+            return function(*args, **kwargs)
+        if name in BACKWARD | LEAVES:
+            for listener in self.listeners:
+                listener(name, args)
             return function(*args, **kwargs)
         known = {id(tensor): made for tensor in tensors_in((args, kwargs)) if (made := self._made.get(tensor))}
         result = function(*args, **kwargs)
         if known:
             self._hold(function, name, args, kwargs, known, result)
         return result
-
-    def _heard(self, name: str, args: tuple[Any, ...]) -> None:
-        for listener in self.listeners:
-            listener(name, args)
 
     def _hold(
         self,

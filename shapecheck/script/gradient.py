@@ -1,0 +1,81 @@
+"""Whether a loss leads to anything that is trained: looked at when the script calls backward. Imports torch, changes nothing."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from shapecheck.script.following import Trail
+from shapecheck.script.tape import Made, ModuleCall, Step, found
+from shapecheck.specs import Observation
+
+_MOST_NODES = 100_000
+
+
+def leads_nowhere(loss: torch.Tensor) -> bool:
+    """Whether backward from here reaches no parameter, though optimisers have some to train."""
+    if not loss.requires_grad:
+        return True
+    trained = {id(parameter) for parameter in _trained()}
+    return bool(trained) and not any(id(leaf) in trained or isinstance(leaf, nn.Parameter) for leaf in _leaves(loss))
+
+
+def _trained() -> Iterator[torch.Tensor]:
+    for optimizer in [each for each in gc.get_objects() if isinstance(each, torch.optim.Optimizer)]:
+        for group in optimizer.param_groups:
+            yield from (parameter for parameter in group["params"] if parameter.requires_grad)
+
+
+def _leaves(loss: torch.Tensor) -> Iterator[torch.Tensor]:
+    """The tensors that gradient is added up in, nearest first. Of a graph too large to walk one is made up: it has some."""
+    if loss.grad_fn is None:
+        yield loss
+        return
+    left, seen = [loss.grad_fn], {loss.grad_fn}
+    while left:
+        node: Any = left.pop(0)
+        variable = getattr(node, "variable", None)
+        if isinstance(variable, torch.Tensor):
+            yield variable
+        for following, _ in node.next_functions:
+            if following is not None and following not in seen:
+                seen.add(following)
+                left.append(following)
+        if len(seen) > _MOST_NODES:
+            yield nn.Parameter(torch.empty(0))
+            return
+
+
+def comes_of(made: Made | None, steps: Sequence[Step]) -> list[Step]:
+    """Which of the steps led to a tensor."""
+    if made is None or not isinstance(made.source, Step):
+        return []
+    own = [step for step in steps if step is made.source]
+    return own or [step for taken in made.source.taken for step in comes_of(taken, steps)]
+
+
+def cut_of(trail: Trail | None) -> Observation | None:
+    """The line that cuts the way from the model's output; None where it is not among the steps, nor the call of the model."""
+    if trail is None:
+        return None
+    for step in trail.steps:
+        taken = [made for made in step.taken if made.graded]
+        if taken and not any(made.graded for made in _given(step, trail)):
+            kind = "argmax" if step.name in ("argmax", "argmin") else "detach"
+            return Observation(kind, step.location)
+    source = trail.base.source
+    if isinstance(source, ModuleCall) and not trail.base.graded and not source.graded:
+        return Observation("detach", source.spot.location if source.spot else None)
+    return None
+
+
+def _given(step: Step, trail: Trail) -> Iterator[Made]:
+    """What the step gave, as the next one took it."""
+    if trail.made.source is step:
+        yield trail.made
+    for other in trail.steps:
+        yield from (made for made in found(Made, (other.args, dict(other.kwargs))) if made.source is step)
