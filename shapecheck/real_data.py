@@ -55,16 +55,42 @@ def parts_of(data: Data, model: nn.Module) -> Split:
 
 def target_of(data: Data, parts: Split, seen: Probe, loss: Loss | None, keywords: Mapping[str, Any]) -> Measured:
     """The target as the data have it; where its place is left open, the likeliest that the loss takes."""
-    found = {path: tensor for path in parts.targets if (tensor := target_at(data.first, path)) is not None}
-    if not found or (loss is not None and not loss.target):
+    if loss is not None and not loss.target:
         return Measured(None, None, (*data.notes, *parts.notes))
-    specs = {path: _spec(tensor, seen.output, loss) for path, tensor in found.items()}
-    accepted = (path for path in found if _accepts(loss, seen.output, specs[path])) if len(found) > 1 else iter(())
-    path = next(accepted, next(iter(found)))
-    told = [note for note in parts.notes if path == parts.targets[0]] or [f"{shown(path)} is taken as target"]
-    notes = told if len(parts.targets) > 1 or parts.notes else []
-    labels = _looked_at(data, path, specs[path], found[path], seen.output, loss, keywords)
-    return Measured(found[path], labels.spec, (*data.notes, *notes, *_said(data, labels, keywords)))
+    found = {path: tensor for path in parts.targets if (tensor := target_at(data.first, path)) is not None}
+    itself = _input_as_target(data, parts, seen.output, list(found.values()), loss)
+    found = itself or found
+    if not found:
+        return Measured(None, None, (*data.notes, *parts.notes))
+    path = _chosen(found, seen.output, loss)
+    target = found[path]
+    if itself:
+        notes = [f"{shown(path)}, the input, is taken as target: the output has its shape"]
+    else:
+        told = [note for note in parts.notes if path == parts.targets[0]] or [f"{shown(path)} is taken as target"]
+        notes = told if len(parts.targets) > 1 or parts.notes else []
+    labels = _looked_at(data, path, _spec(target, seen.output, loss), target, seen.output, loss, keywords)
+    return Measured(target, labels.spec, (*data.notes, *notes, *_said(data, labels, keywords)))
+
+
+def _chosen(found: Mapping[Path, torch.Tensor], output: torch.Tensor, loss: Loss | None) -> Path:
+    """The first that the loss takes; the first of all where it takes none."""
+    first = next(iter(found))
+    if len(found) == 1:
+        return first
+    specs = ((path, _spec(tensor, output, loss)) for path, tensor in found.items())
+    return next((path for path, spec in specs if _accepts(loss, output, spec)), first)
+
+
+def _input_as_target(
+    data: Data, parts: Split, output: torch.Tensor, targets: list[torch.Tensor], loss: Loss | None
+) -> dict[Path, torch.Tensor]:
+    """Of an autoencoder the target is the input; labels that stand beside it are no match for its output. Empty for others."""
+    if loss is None or loss.has_classes or any(target.numel() == output.numel() for target in targets):
+        return {}
+    sources = ((path, target_at(data.first, path)) for path in parts.inputs)
+    alike = [(path, value) for path, value in sources if value is not None and value.shape == output.shape]
+    return dict(alike[:1])
 
 
 def _spec(target: torch.Tensor, output: torch.Tensor, loss: Loss | None) -> TensorSpec:

@@ -40,17 +40,28 @@ Path = tuple[Any, ...]
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """The call of the model, and where in any batch of this kind the target is; several where that is left open, the likeliest first."""
+    """The call of the model, and where in any batch of this kind the target is; several where that is left open, the likeliest first.
+
+    `inputs` is where the inputs are.
+    """
 
     call: RealCall
     targets: tuple[Path, ...]
+    inputs: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
 
 
 def split(batch: Any, model: nn.Module) -> Split:
     """Raises ModelError SC904 where the batch cannot be matched with what forward takes."""
     found = _split(batch, model)
-    return replace(found, notes=(*found.notes, *_changed(batch, found.call)))
+    inputs = tuple(path for path in _paths(batch) if path not in found.targets)
+    return replace(found, inputs=inputs, notes=(*found.notes, *_changed(batch, found.call)))
+
+
+def _paths(batch: Any) -> list[Path]:
+    if isinstance(batch, torch.Tensor):
+        return [()]
+    return [(entry,) for entry, value in entries(batch) if _has_tensor(value)]
 
 
 def _split(batch: Any, model: nn.Module) -> Split:
@@ -82,26 +93,24 @@ def _in_a_row(batch: Sequence[Any], model: nn.Module) -> Split:
     count = min(max(len(required), 1), len(batch) - 1)
     if len(required) == 1 and len(held(model, required[0])) == len(batch) and held(model, required[0])[0].place >= 0:
         return Split(_call((tuple(batch),), {}, model), _targets_in(batch, [len(batch) - 1]))
-    if len(required) >= len(batch):  # such as a decoder that is fed its own target
-        args, left = tuple(batch), [len(batch) - 1]
-    else:
-        args, left = tuple(batch[:count]), list(range(len(batch) - 1, count - 1, -1))
-    args, kwargs = _spread(args, required, optional)
+    args, kwargs = _spread(batch[0], required, optional)
+    left = list(range(len(batch) - 1, 0, -1))
+    if not args and not kwargs:
+        # a decoder may be fed its own target
+        args, left = tuple(batch[: max(count, len(required))]), list(range(len(batch) - 1, count - 1, -1))
     paths = _targets_in(batch, left)
     notes = () if len(batch) == 2 else (_told(paths, batch, required),)
-    return Split(_call(args, kwargs, model, target_at(batch, paths[0]) if paths else None), paths, notes)
+    labels = target_at(batch, paths[0]) if paths else None
+    return Split(_call(args, kwargs, model, labels), paths, notes=notes)
 
 
-def _spread(
-    args: tuple[Any, ...], required: Sequence[str], optional: Sequence[str]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """A single mapping or tuple whose members are what forward takes one by one."""
-    first = args[0]
-    if len(args) == 1 and isinstance(first, Mapping) and set(required) <= set(first):
+def _spread(first: Any, required: Sequence[str], optional: Sequence[str]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """A mapping or tuple whose members are what forward takes one by one; nothing for any other value."""
+    if isinstance(first, Mapping) and required and set(required) <= set(first):
         return (), {str(name): value for name, value in first.items() if name in (*required, *optional)}
-    if len(args) == 1 and isinstance(first, (tuple, list)) and len(first) == len(required) > 1:
+    if isinstance(first, (tuple, list)) and len(first) == len(required) > 1:
         return tuple(first), {}
-    return args, {}
+    return (), {}
 
 
 def _targets_in(batch: Sequence[Any], places: Sequence[int]) -> tuple[Path, ...]:
@@ -121,7 +130,7 @@ def _told(paths: Sequence[Path], batch: Sequence[Any], required: Sequence[str]) 
 
 
 def _alone(value: Any, model: nn.Module) -> Split:
-    return Split(_call((value,), {}, model), (), ("the data are taken as input alone: they hold no target",))
+    return Split(_call((value,), {}, model), (), notes=("the data are taken as input alone: they hold no target",))
 
 
 # ---------------------------------------------------------------------------- by name
@@ -143,7 +152,7 @@ def _by_name(batch: Any, model: nn.Module) -> Split:
         return _of_one_parameter(batch, model, required[0], values, rest, targets)
     if len(rest) == len(required):
         told = f"{', '.join(rest)} of the batch are fed to forward in this order"
-        return Split(_call(tuple(values[name][1] for name in rest), {}, model), targets, (told,))
+        return Split(_call(tuple(values[name][1] for name in rest), {}, model), targets, notes=(told,))
     message = f"the batch holds {', '.join(values)}, and forward takes {', '.join(required)}"
     raise ModelError(message, _WRITE, code="SC904", location=defined_at(model.forward))
 
@@ -166,7 +175,7 @@ def _of_one_parameter(
     if not targets:
         targets = tuple((values[other][0],) for other in reversed(rest) if other != name)
     told = f"batch[{name!r}] is taken as input" + (f", {shown(targets[0])} as target" if targets else "")
-    return Split(_call((values[name][1],), {}, model), targets, (told,))
+    return Split(_call((values[name][1],), {}, model), targets, notes=(told,))
 
 
 def _named_targets(value: Any) -> list[Path]:
