@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -16,6 +17,11 @@ import pytest
 
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key not in ("FORCE_COLOR", "NO_COLOR", "COLUMNS")}
 posix = pytest.mark.skipif(os.name != "posix", reason="needs signals")
+
+
+def _has_landlock() -> bool:
+    return sys.platform == "linux" and ctypes.CDLL(None).syscall(444, None, 0, 1) > 0
+
 
 HEAD = """\
 import atexit, os, sys
@@ -372,6 +378,15 @@ def test_what_a_stopped_script_would_write_is_not_written(text: str, what: list[
     assert [word in str(done.run["notes"]) for word in what] == [True for _ in what]
 
 
+@pytest.mark.skipif(not _has_landlock(), reason="needs a kernel that confines")
+def test_libraries_below_python_write_nothing_either(tmp_path: Path) -> None:
+    (tmp_path / "best.pt").write_bytes(b"the best so far")
+    done = run(tmp_path, STEP + "try:\n    opt.step()\nfinally:\n    torch.jit.script(model).save('best.pt')\n")
+    assert (tmp_path / "best.pt").read_bytes() == b"the best so far"
+    assert (done.status, done.run["ended"]) == (0, "update")
+    assert "Permission denied" in str(done.run["notes"])
+
+
 def test_what_was_open_is_written_and_closed(tmp_path: Path) -> None:
     done = run(
         tmp_path,
@@ -495,8 +510,7 @@ def work(model, rank):
         opt.step()
         print("never")
 if __name__ == "__main__":
-    opt = optimizer()
-    opt.step()
+    optimizer().step()
     os.chdir("..")
     process = mp.get_context(METHOD).Process(target=work, args=(model.share_memory(), 0))
     process.start()
@@ -506,7 +520,7 @@ if __name__ == "__main__":
 
 
 @posix
-@pytest.mark.parametrize("method, ended, lines", [("fork", "process", [AT + 5]), ("spawn", "refused", [])])
+@pytest.mark.parametrize("method, ended, lines", [("fork", "process", [AT + 6]), ("spawn", "refused", [])])
 def test_processes_of_its_own(method: str, ended: str, lines: list[int], tmp_path: Path) -> None:
     (tmp_path / "inside").mkdir()
     done = run(tmp_path / "inside", TRAINED_ELSEWHERE.replace("METHOD", repr(method)))

@@ -6,7 +6,7 @@ import os
 
 from shapecheck.endings import Result, failure
 from shapecheck.errors import Location
-from shapecheck.probe.places import raised_at, shown
+from shapecheck.probe.places import listed, raised_at, shown
 from shapecheck.probe.telling import said, shown_value
 from shapecheck.report import ScriptRun
 from shapecheck.script.running import Script
@@ -40,8 +40,7 @@ def _stopped(script: Script, stopping: Stopping) -> tuple[str, str, Location | N
     name, place = script.shown, stopping.place
     at = f" ({place})" if place else ""
     if stopping.reason == "update":
-        what = "its first optimiser update" if not stopping.made else f"the optimiser update after {_updates(stopping)}"
-        told = f"{name} ran up to {what}{at}, which was not made; nothing after it ran"
+        told = f"{name} {_up_to_update(stopping)}; nothing after it ran"
     elif stopping.reason == "by-hand":
         told = f"{name} updates its parameters without an optimiser, was let do so and then stopped{at}"
     elif stopping.reason == "refused":
@@ -80,8 +79,12 @@ def _place(error: BaseException) -> Location | None:
     return raised_at(error)
 
 
-def _updates(stopping: Stopping) -> str:
-    return "the first" if stopping.made == 1 else f"{stopping.made}"
+def _up_to_update(stopping: Stopping) -> str:
+    """`ran up to its first optimiser update (train.py:43), which was not made`."""
+    several = len(set(stopping.skipped)) > 1
+    update = "optimiser updates" if several else "optimiser update"
+    which = f"its first {update}" if not stopping.made else f"the {update} after the first {stopping.made}"
+    return f"ran up to {which} ({listed(stopping.skipped)}), which {'were' if several else 'was'} not made"
 
 
 def _written(stopping: Stopping) -> list[str]:
@@ -92,9 +95,8 @@ def _written(stopping: Stopping) -> list[str]:
 
 def _notes(stopping: Stopping, error: BaseException | None) -> list[str]:
     notes = []
-    if stopping.skipped and len(stopping.skipped) > 1:
-        places = ", ".join(dict.fromkeys(str(place) for place in stopping.skipped))
-        notes.append(f"updates not made: {places}; later losses were computed with the parameters as they were")
+    if len(set(stopping.skipped)) > 1:
+        notes.append(f"what ran after {stopping.skipped[0]} ran with parameters that had not been updated")
     if stopping.guard.has_started_python:
         notes.append("it started other Python programs; what they did was neither seen nor stopped")
     if stopping.refused:

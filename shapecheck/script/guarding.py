@@ -21,6 +21,7 @@ import torch
 
 import shapecheck
 from shapecheck.probe.places import distance, shown
+from shapecheck.script.confining import confine
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _OURS = os.path.dirname(os.path.abspath(shapecheck.__file__)) + os.sep
@@ -53,9 +54,11 @@ class Guard:
         for owner, name in ((torch, "save"), (torch.serialization, "save"), (torch.jit, "save")):
             setattr(owner, name, self._guarded(getattr(owner, name)))
 
-    def close(self) -> None:
-        """From now on nothing is touched any more."""
+    def close(self, for_good: bool = False) -> None:
+        """From now on nothing is touched any more; `for_good`, not by libraries either that Python hears nothing of."""
         self._strict_in = os.getpid()
+        if for_good:
+            confine((*_DEVICES, *self._temporary))
 
     @contextmanager
     def closed(self) -> Iterator[None]:

@@ -104,7 +104,7 @@ class Stopping:
 
     def _begin(self, reason: str, place: Location | None, what: str) -> None:
         self.reason, self.place, self.what = reason, place or calling_line(), what
-        self.guard.close()
+        self.guard.close(for_good=True)
         if os.getpid() != self._process and hasattr(signal, "SIGXCPU"):
             self._by_child[0] = 1
             os.kill(self._process, signal.SIGXCPU)  # where the model of an update not made would now be saved
