@@ -25,7 +25,7 @@ def leads_nowhere(loss: torch.Tensor) -> bool:
 
 
 def _trained() -> Iterator[torch.Tensor]:
-    for optimizer in [each for each in gc.get_objects() if isinstance(each, torch.optim.Optimizer)]:
+    for optimizer in [each for each in gc.get_objects() if issubclass(type(each), torch.optim.Optimizer)]:
         for group in optimizer.param_groups:
             yield from (parameter for parameter in group["params"] if parameter.requires_grad)
 
