@@ -407,6 +407,8 @@ def _facts_after(state: State, name: str, before: Named, after: Named) -> Facts:
         facts,
         total=facts.total if same else None,
         elements=facts.elements if same else None,
+        distinct=facts.distinct if same else None,
+        normalised=None,
         shape=after.sizes,
         dtype=after.dtype or None,
         axes=roles,
@@ -429,6 +431,7 @@ _VALUES_AFTER = {
 _ON_NUMBERS: Mapping[str, Callable[[float, float], float]] = {
     "shift": operator.add,
     "times": operator.mul,
+    "quotient": operator.floordiv,
     "clamp": min,
 }
 _MONOTONIC = {"last", "amax", "crop", "pick", "expand", "mean"}

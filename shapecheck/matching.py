@@ -37,6 +37,8 @@ class Facts:
     elements: tuple[float, ...] | None = None
     python: str = ""
     permuted: bool = False
+    distinct: int | None = None
+    normalised: int | None = None
 
     @property
     def rank(self) -> int:
@@ -72,6 +74,7 @@ def facts(spec: TensorSpec) -> Facts:
     return Facts(
         shape, spec.dtype, spec.minimum, spec.maximum, spec.values or "", spec.classes, spec.axes, spec.origin,
         spec.total if elements is None else sum(elements), elements, spec.python, spec.permuted,
+        spec.distinct, spec.normalised,
     )  # fmt: skip
 
 

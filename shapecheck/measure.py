@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -92,6 +93,8 @@ def tensor_facts(tensor: torch.Tensor, loss: Loss, name: str, output_shape: tupl
         values = _target_values(tensor.detach(), plain, low, high, loss, output_shape)
     else:
         values = None
+    classes = class_count(loss, output_shape) if name == loss.target else None
+    normalised = _normalised_axis(tensor, low, high, values, loss) if name == loss.output else None
     small = not plain.is_floating_point() and plain.numel() <= MOST_ELEMENTS
     return replace(
         spec,
@@ -100,7 +103,46 @@ def tensor_facts(tensor: torch.Tensor, loss: Loss, name: str, output_shape: tupl
         total=float(plain.sum()) if plain.numel() == tensor.numel() else None,
         elements=tuple(plain.tolist()) if small else None,
         values=values,
+        distinct=_distinct(plain) if classes and values == "class-index" and (low < 0 or high >= classes) else None,
+        normalised=normalised,
+        odd=None if math.isfinite(low) and math.isfinite(high) else _first_odd(flat, tensor),
     )
+
+
+def _first_odd(values: torch.Tensor, tensor: torch.Tensor) -> tuple[int, ...] | None:
+    """The index of the first NaN, or else of the first infinite value."""
+    for odd in (values.isnan(), values.isinf()):
+        if bool(odd.any()):
+            return tuple(int(axis) for axis in torch.unravel_index(odd.to(torch.uint8).argmax(), tensor.shape))
+    return None
+
+
+def class_count(loss: Loss, output_shape: tuple[int, ...]) -> int | None:
+    """How many classes an output has as the loss reads it; None for a loss without classes."""
+    axis = class_axis_of(loss, output_shape) if loss.has_classes else None
+    return output_shape[axis] if axis is not None and axis < len(output_shape) else None
+
+
+def _distinct(labels: torch.Tensor) -> int:
+    return int(labels.unique().numel())
+
+
+def _normalised_axis(scores: torch.Tensor, low: float, high: float, values: str | None, loss: Loss) -> int | None:
+    """The axis other than that of the classes over which a softmax, or its logarithm, has run."""
+    read = class_axis_of(loss, tuple(scores.shape))
+    known = values in ("probabilities", "log-probabilities") or not loss.has_classes or read is None
+    if (
+        known
+        or not scores.is_floating_point()
+        or scores.numel() > LARGEST
+        or not (0 <= low <= high <= 1 or low < high <= 0)
+    ):
+        return None
+    numbers = scores.detach().double()
+    numbers = numbers.exp() if high <= 0 else numbers
+    tolerance = TOLERANCE if scores.dtype in (torch.float32, torch.float64) else 2e-2
+    axes = [axis for axis in range(scores.dim()) if axis != read and scores.shape[axis] > 1]
+    return next((axis for axis in axes if _ones(numbers.sum(axis), tolerance)), None)
 
 
 def class_axis_told(target: torch.Tensor, loss: Loss) -> int | None:

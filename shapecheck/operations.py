@@ -97,7 +97,7 @@ class Span:
     """A slice (Python's own cannot be hashed before 3.12); a `SizeOf` as start counts from the end."""
 
     start: int | SizeOf | None = None
-    stop: int | None = None
+    stop: int | SizeOf | None = None
 
 
 @dataclass(frozen=True)
@@ -156,6 +156,7 @@ _ARITHMETIC: Mapping[str, Callable[[Any, Any], Any]] = {
     "-": operator.sub,
     "*": operator.mul,
     "/": operator.truediv,
+    "//": operator.floordiv,
 }
 
 
@@ -168,7 +169,7 @@ def _resolved(item: Any, tensors: Mapping[str, Any]) -> Any:
         return tuple(_resolved(part, tensors) for part in item)
     if isinstance(item, Span):
         start = _resolved(item.start, tensors)
-        return slice(-start if isinstance(item.start, SizeOf) else start, item.stop)
+        return slice(-start if isinstance(item.start, SizeOf) else start, _resolved(item.stop, tensors))
     return item
 
 
@@ -242,7 +243,7 @@ def code_of(calls: Sequence[Call], value: str) -> str:
     for call in calls:
         after_operator = previous is not None and previous.kind == "operator"
         sum_of_product = (
-            call.kind == "operator" and call.name in "+-" and previous is not None and previous.name in "*/"
+            call.kind == "operator" and call.name in "+-" and previous is not None and previous.name in ("*", "/", "//")
         )
         value = call.code(f"({value})" if after_operator and not sum_of_product else value)
         previous = call
@@ -400,6 +401,20 @@ def _crop_end(tensor: Named, arguments: Arguments, others: Others) -> tuple[Name
     return cut, [Call("index", "", (*[Span()] * axis, Span(start)))]
 
 
+def _crop_start(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
+    """crop_start(other.0, where.0): keep the first steps, as many as the other tensor has."""
+    old, new = arguments
+    axis = tensor.position(old)
+    name, other = next(((n, o) for n, o in others.items() if new in o.names), (None, None))
+    if name is None or other is None:
+        raise DoesNotApply(f"no tensor has the axis {new!r}")
+    size = other.sizes[other.position(new)]
+    if size >= tensor.sizes[axis]:
+        raise DoesNotApply("nothing to cut off")
+    cut = tensor.splice(axis, axis, (new,), (size,), (tensor.origins[axis],)).note("crop", [axis], tensor, (0, size))
+    return cut, [Call("index", "", (*[Span()] * axis, Span(None, _size_of(others, name, other.position(new)))))]
+
+
 def _crop_centre(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
     """crop_centre(*other, *where): keep the middle of every axis, as unpadded convolutions do."""
     olds = tensor.expand(arguments[0])
@@ -454,6 +469,10 @@ def _shift(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, 
 
 def _times(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
     return tensor.note("times", (), tensor, arguments[0]), [Call("operator", "*", (arguments[0],))]
+
+
+def _quotient(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
+    return tensor.note("quotient", (), tensor, arguments[0]), [Call("operator", "//", (arguments[0],))]
 
 
 def _divide(tensor: Named, arguments: Arguments, others: Others) -> tuple[Named, list[Call]]:
@@ -591,11 +610,13 @@ OPERATIONS: Mapping[str, Operation] = {
     "float": _cast("float", "float32"),
     "pick": _pick,
     "crop_end": _crop_end,
+    "crop_start": _crop_start,
     "crop_centre": _crop_centre,
     "resize": _resize,
     "shift": _shift,
     "times": _times,
     "divide": _divide,
+    "quotient": _quotient,
     "like": _like,
     "pad_to": _pad_to,
     "align": _align,

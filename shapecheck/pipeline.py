@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from shapecheck import drawing, holders, keywords
+from shapecheck import drawing, holders, keywords, number_rules
 from shapecheck.diagnosis import Diagnosis, Option, State, diagnose, start
 from shapecheck.errors import Location
 from shapecheck.matching import Facts, arguments_of, facts, holds, judge
@@ -81,7 +81,7 @@ def _check(subject: Subject, loss: Loss, verifier: Judge | None) -> CheckResult:
         case = Case(subject, loss, symbols=kindest, state=_state(subject, loss, kindest))
         findings = _findings(case, diagnose(case.state), verifier)
         contract, note, doubts = _contract(case, verifier)
-        findings = (*findings, *doubts)
+        findings = (*number_rules.findings(subject, loss), *findings, *doubts)
     else:
         judged = [(case, diagnose(case.state)) for case in _assumed_cases(subject, loss, kindest)]
         case, findings = _judged_alone(judged, verifier)

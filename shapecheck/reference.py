@@ -301,6 +301,8 @@ def _elementwise(operation: str, value: torch.Tensor, detail: Any, dim: int | No
         return torch.add(value, detail)
     if operation == "times":
         return torch.mul(value, detail)
+    if operation == "quotient":
+        return torch.floor_divide(value, detail)
     if operation == "clamp":
         return torch.minimum(value, torch.tensor(detail, dtype=value.dtype))
     if operation == "log":

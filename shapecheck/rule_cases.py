@@ -37,6 +37,8 @@ _FACTS: Mapping[str, Any] = {
     "max": float,
     "classes": int,
     "permuted": bool,
+    "distinct": int,
+    "normalised": int,
     "values": Annotated[str, OneOf(VALUES)],
 }
 TENSOR: Form = {

@@ -44,7 +44,7 @@ HEADINGS = {
 # What values make sense in a tensor; `samples.py` draws them.
 HOLDS = (
     "logits", "numbers", "probabilities", "log-probabilities", "unit-interval", "class-index", "one-hot", "multi-hot",
-    "class-list", "signs", "binary", "positive", "counts", "from-one", "continuous",
+    "class-list", "signs", "binary", "positive", "counts", "from-one", "around-zero", "continuous",
 )  # fmt: skip
 CODE = r"SC\d{3}"
 CONTRACTS = ("rejects", "accepts", "any")
@@ -362,6 +362,12 @@ def holder_rules() -> tuple[Rule, ...]:
     return _of_any_loss("holders")
 
 
+@cache
+def number_rules() -> tuple[Rule, ...]:
+    """The rules on values that are no finite numbers, whatever the loss."""
+    return _of_any_loss("numbers")
+
+
 def _of_any_loss(family: str) -> tuple[Rule, ...]:
     file = rules_folder() / "families" / f"{family}.yaml"
     return tuple(_rule(item, {}, file) for item in _family(file)["rules"])
@@ -379,7 +385,7 @@ def all_rules(folders: tuple[Path, ...] = ()) -> dict[str, tuple[Rule, tuple[str
         for rule in loss.rules:
             _, losses = found.get(rule.code, (rule, ()))
             found[rule.code] = (rule, losses if loss.name in losses else (*losses, loss.name))
-    found |= {rule.code: (rule, (ANY_LOSS,)) for rule in (*holder_rules(), *model_rules())}
+    found |= {rule.code: (rule, (ANY_LOSS,)) for rule in (*holder_rules(), *number_rules(), *model_rules())}
     return dict(sorted(found.items()))
 
 

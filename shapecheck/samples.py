@@ -120,6 +120,7 @@ _KINDS: Mapping[str, Any] = {
     "counts": _integers(0, 6),
     "class-index": lambda shape, generator, axis, classes: torch.randint(0, classes, shape, generator=generator),
     "from-one": lambda shape, generator, axis, classes: torch.randint(1, classes + 1, shape, generator=generator),
+    "around-zero": lambda shape, generator, axis, classes: torch.randint(-1, classes - 1, shape, generator=generator),
     "one-hot": one_hot,
     "class-list": _class_list,
 }
@@ -294,7 +295,7 @@ def _labels(
     known, operand = start.tensors[start.loss.target], start.loss.tensors[start.loss.target]
     whole = not getattr(torch, facts.dtype or "int64").is_floating_point
     count = classes or 2
-    if sample in ("continuous", "binary", "from-one", "class-index"):
+    if sample in ("continuous", "binary", "from-one", "around-zero", "class-index"):
         return draw(sample, facts, generator, axis, count)
     if axis is not None and (sample == "one-hot" or whole) and operand.holds in ("", "class-index"):
         return draw("one-hot", facts, generator, axis)

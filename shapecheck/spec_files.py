@@ -18,7 +18,7 @@ from shapecheck.specs import INTENTS, ROLES, VALUES, Size, Subject, TensorSpec, 
 FORMAT = 1
 CHECK_KEYS = ("name", "loss", "loss_args", "output", "target", "tensors", "intent", "classes")
 TOP_KEYS = ("shapecheck", "checks")
-TENSOR_KEYS = ("shape", "dtype", "axes", "min", "max", "classes", "values", "permuted")
+TENSOR_KEYS = ("shape", "dtype", "axes", "min", "max", "classes", "values", "permuted", "distinct", "normalised")
 MOST_AXES = 25
 
 
@@ -166,12 +166,21 @@ def tensor(value: Any, name: str) -> TensorSpec:
         classes=class_count(value.get("classes")),
         values=_values(value.get("values"), name),
         permuted=value.get("permuted") is True,
+        distinct=_count(value, "distinct", name),
+        normalised=_count(value, "normalised", name),
     )
     if spec.minimum is not None and spec.maximum is not None and spec.minimum > spec.maximum:
         raise UserError(f"`{name}` has min {spec.minimum:g} above max {spec.maximum:g}", "swap them")
     if spec.minimum is not None and spec.minimum < 0 and dtype in ("uint8", "bool"):
         raise UserError(f"`{name}` is {dtype} and cannot have min {spec.minimum:g}", "check the dtype")
     return _bounded(spec, name)
+
+
+def _count(value: Mapping[str, Any], key: str, name: str) -> int | None:
+    number = value.get(key)
+    if number is not None and (type(number) is not int or number < 0):
+        raise UserError(f"`{name}` has {key} {number!r}", "write a whole number")
+    return number
 
 
 def _bounded(spec: TensorSpec, name: str) -> TensorSpec:
@@ -246,6 +255,8 @@ def _plain(spec: TensorSpec) -> dict[str, Any]:
         "max": spec.maximum,
         "values": spec.values,
         "permuted": spec.permuted or None,
+        "distinct": spec.distinct,
+        "normalised": spec.normalised,
     }
     return {key: value for key, value in facts.items() if value is not None}
 

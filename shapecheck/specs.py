@@ -49,7 +49,8 @@ class TensorSpec:
     (their sum) and `elements` (all of them, of small tensors) are of its values; `classes` is how many classes the data
     has; `values` is one of `VALUES`. `origin` is one of flag, spec, model, data, inferred, assumed. `python` is int,
     float or list where a Python value stands in the tensor's place. `permuted` is whether its axes were moved without a
-    copy, so that they lie in memory in another order. `parts` are the tensors that can be had of what is no tensor,
+    copy, so that they lie in memory in another order. `distinct` is how many different values there are; `normalised` the axis
+    along which scores are probabilities (or their logarithms), where that is not the axis of the classes; `odd` the index of the first value that is no finite number. `parts` are the tensors that can be had of what is no tensor,
     such as a tuple or an array, whose type then is `python`; None for a tensor, or a value that torch takes in its place.
     """
 
@@ -65,6 +66,9 @@ class TensorSpec:
     elements: tuple[float, ...] | None = None
     python: str = ""
     permuted: bool = False
+    distinct: int | None = None
+    normalised: int | None = None
+    odd: tuple[int, ...] | None = None
     parts: tuple[Part, ...] | None = None
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 import shapecheck
 from shapecheck import at_hand
 from shapecheck.report import Finding
-from shapecheck.rules import Rule, holder_rules, load_loss
+from shapecheck.rules import Rule, holder_rules, load_loss, number_rules
 
 torch.set_num_threads(1)
 
@@ -167,4 +167,50 @@ def _of_page(code: str) -> tuple[Finding, ...]:
 
     found: list[Finding] = []
     exec(code, {"torch": torch, "F": SimpleNamespace(cross_entropy=called)})
+    return tuple(found)
+
+
+# ----------------------------------------------------------------------------------------- no finite numbers
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("loss", "output", "target", "arguments", "found"),
+    [
+        ("cross_entropy", NAN, 0, {}, [("SC357", "error")]),
+        ("cross_entropy", INF, 0, {}, [("SC358", "error")]),
+        ("cross_entropy", -INF, 0, {}, []),
+        ("mse_loss", 0, NAN, {}, [("SC357", "error")]),
+        ("mse_loss", 0, NAN, {"reduction": "none"}, [("SC357", "note")]),
+        ("mse_loss", 0, INF, {}, [("SC358", "error")]),
+        ("mse_loss", -INF, 0, {}, [("SC358", "error")]),
+        ("mse_loss", 0, 0, {}, []),
+    ],
+)
+def test_values_that_are_no_numbers(
+    loss: str, output: float, target: float, arguments: dict[str, Any], found: list[tuple[str, str]]
+) -> None:
+    scores, labels = X.clone(), Y.clone() if loss == "cross_entropy" else X.clone()
+    scores[2, 3] = output
+    if loss == "mse_loss":
+        labels[2, 3] = target
+    findings = shapecheck.check_tensors(scores, labels, loss, **arguments).findings
+    assert [(finding.code, finding.severity) for finding in findings] == found
+    assert all(finding.message.endswith("the first at (2, 3)") for finding in findings)
+
+
+@pytest.mark.parametrize("rule", number_rules(), ids=lambda rule: rule.code)
+def test_the_page_of_a_rule_on_numbers(rule: Rule) -> None:
+    assert [found.code for found in _of_mse(rule.explain["example"])] == [rule.code]
+    assert not _of_mse(rule.explain["instead"])
+
+
+def _of_mse(code: str) -> tuple[Finding, ...]:
+    found: list[Finding] = []
+
+    def called(output: Any, target: Any) -> None:
+        found.extend(shapecheck.check_tensors(output, target, "mse_loss").findings)
+
+    exec(code, {"torch": torch, "F": SimpleNamespace(mse_loss=called)})
     return tuple(found)

@@ -13,7 +13,7 @@ import shapecheck
 from shapecheck.errors import Location
 from shapecheck.model_rules import with_findings
 from shapecheck.report import CheckResult, Finding, Report
-from shapecheck.rules import ANY_LOSS, Rule, all_losses, all_rules, holder_rules, model_rules
+from shapecheck.rules import ANY_LOSS, Rule, all_losses, all_rules, holder_rules, model_rules, number_rules
 from shapecheck.specs import Observation, Remedy
 
 
@@ -44,11 +44,13 @@ def test_the_other_way_has_none(rule: Rule) -> None:
 
 def test_rules_on_the_model_belong_to_every_loss() -> None:
     rules = all_rules()
-    assert {rule.code for rule in (*holder_rules(), *model_rules())} == {c for c, (_, losses) in rules.items() if losses == (ANY_LOSS,)}
+    assert {rule.code for rule in (*holder_rules(), *number_rules(), *model_rules())} == {
+        c for c, (_, losses) in rules.items() if losses == (ANY_LOSS,)
+    }
 
 
 def test_no_code_of_any_loss_is_one_of_a_loss() -> None:
-    codes = [rule.code for rule in (*holder_rules(), *model_rules())]
+    codes = [rule.code for rule in (*holder_rules(), *number_rules(), *model_rules())]
     assert len(codes) == len(set(codes))
     assert not set(codes) & {rule.code for loss in all_losses() for rule in loss.rules}
 

@@ -24,10 +24,10 @@ STEPS = (
     "merge(batch, *where)", "merge(batch, class)", "merge(*where)", "merge(batch, class, *where)", "squeeze(one.0)",
     "squeeze(one.1)", "squeeze(class)", "unsqueeze(0, batch)", "unsqueeze(0)", "unsqueeze(1)", "argmax(class)",
     "argmax(where.0)", "long()", "float()", "pick(one.0, 0)", "pick(class, 2)", "pick(where.0, 1)",
-    "crop_end(where.0, other.0)", "crop_end(other.0, where.0)", "crop_centre(*where, *other)", "resize(*where, *other)",
+    "crop_end(where.0, other.0)", "crop_end(other.0, where.0)", "crop_start(where.0, other.0)", "crop_start(other.0, where.0)", "crop_centre(*where, *other)", "resize(*where, *other)",
     "shift(-1)", "shift(2)", "like(output)", "pad_to(class)", "flat()", "log_softmax(class)", "log_softmax(batch)", "softmax(class)",
     "split(batch, rows)", "split(batch, rows).mean(rows)", "mean_keep(*where)", "mean_keep(batch)", "sum(where.0)",
-    "sum(batch, class)", "sum_keep(class)", "times(2)", "times(2).shift(-1)", "divide(4)", "clamp_to(class)",
+    "sum(batch, class)", "sum_keep(class)", "times(2)", "times(2).shift(-1)", "divide(4)", "quotient(2)", "clamp_to(class)",
     "expand_like(output)", "contiguous()", "sigmoid()", "exp()", "unsqueeze(-1)", "unsqueeze(-2, batch)",
 )  # fmt: skip
 

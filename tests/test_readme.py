@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from shapecheck.rules import ANY_LOSS, Rule, all_losses, holder_rules, model_rules
+from shapecheck.rules import ANY_LOSS, Rule, all_losses, holder_rules, model_rules, number_rules
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -68,6 +68,7 @@ def _rows() -> Iterator[str]:
     """The rules of each loss, and those of any."""
     yield from (_row(loss.name, loss.name, loss.rules) for loss in all_losses())
     yield _row(f"{ANY_LOSS}: what is no tensor", "families/holders", holder_rules())
+    yield _row(f"{ANY_LOSS}: what is no number", "families/numbers", number_rules())
     yield _row(f"{ANY_LOSS}: the model itself", "families/model", model_rules())
 
 
