@@ -26,9 +26,10 @@ PAGES: Mapping[str, CheckPage] = {
     ),
     "SC901": CheckPage(
         "not-loadable",
-        "The file or module could not be found, read or imported, has no such model, or the model needs something that is not "
+        "The file or module could not be found, read or imported, has no such model or data, or needs something that is not "
         "there: a package that is not installed, or a name that the file would make by training, downloading or reading data. "
-        "Of a file that does such things at its top level only the definitions are run.",
+        "Of a file that does such things at its top level only the definitions are run. Of what --data names no batch could be "
+        "taken.",
         "Install what the message names, or write a function that builds the model from values of your own and name that. Else "
         "import it outside shapecheck, from the same folder and environment: python -c 'import model'.",
     ),
@@ -37,7 +38,7 @@ PAGES: Mapping[str, CheckPage] = {
         "The model takes no constructor argument of that name, or needs some for which no value was found: neither in a call "
         "in your code nor by name, annotation and what the constructor raised. The help lists what was tried.",
         "Give them with --arg name=value (read as YAML); --arg config.width=64 sets a field of a config object. For what is "
-        "no plain value, name a function that returns the model: model.py:make_net.",
+        "no plain value, name a function that returns the model: model.py:make_net. What --data names is called without arguments.",
     ),
     "SC903": CheckPage(
         "constructor-raises",
@@ -46,8 +47,9 @@ PAGES: Mapping[str, CheckPage] = {
     ),
     "SC904": CheckPage(
         "forward-raises",
-        "The model does not run on the input that --input describes.",
-        "Give the shape and dtype of a real batch, such as --input 4,1,16000 or --input ids=N,T:int64.",
+        "The model does not run on the input that --input describes, or on a batch of --data.",
+        "Give the shape and dtype of a real batch, such as --input 4,1,16000 or --input ids=N,T:int64. Where the training loop "
+        "changes a batch before the model gets it, name a function with --data that returns it changed.",
     ),
     "SC905": CheckPage(
         "input-not-found",

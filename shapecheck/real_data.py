@@ -241,7 +241,7 @@ def _at(observation: Observation) -> str:
 
 def _certain(observation: Observation, told: str, refuses: Callable[[tuple[int, ...]], bool]) -> Observation:
     """An error where training stops there; a loss may well take a lone sample without its axis."""
-    facts = {**observation.facts, "evidence": f"it will happen: {told} leave one for the last batch of every epoch"}
+    facts = {**observation.facts, "last": "one", "evidence": f"it will happen: {told} leave one for the last batch of every epoch"}
     stops = "output_one" not in facts or refuses(tuple(facts["output_one"]))
     return replace(observation, facts=facts | ({"severity": "error"} if stops else {}))
 

@@ -386,6 +386,11 @@ def test_the_last_batch_of_an_epoch(name: str) -> None:
         assert "41 samples in batches of 8 leave one for the last batch" in report.findings[0].why
 
 
+def test_a_batch_of_one_that_will_come_can_be_dropped() -> None:
+    report = shapecheck.check(Normed(), "cross_entropy", data=loader(numbers(41, 4), labels(41)))
+    assert report.findings[0].fixes[0].code == "DataLoader(..., drop_last=True)"
+
+
 def test_without_a_loader_nobody_knows_the_last_batch() -> None:
     report = shapecheck.check(Squeezed(1), "mse_loss", data=(numbers(8, 4), numbers(8)))
     assert [(each.code, each.severity) for each in report.findings] == [("SC455", "warning")]
