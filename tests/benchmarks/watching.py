@@ -6,7 +6,6 @@ python tests/benchmarks/watching.py
 from __future__ import annotations
 
 import io
-import statistics
 import time
 from collections.abc import Callable
 
@@ -17,7 +16,7 @@ from torch import nn
 import shapecheck
 
 LIMIT = 50e-6  # seconds
-ROUNDS, CALLS = 25, 200
+SPANS, CALLS = 200, 40
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -29,17 +28,16 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 def overhead(call: Callable[[], object]) -> tuple[float, float]:
-    """Seconds of a call without `watch()`, and how much longer it takes with it; rounds of both take turns."""
+    """Seconds of a call without `watch()`, and how many more with it."""
     watching = shapecheck.watch(file=io.StringIO())
     with watching:
         call()
-    plain, more = [], []
-    for _ in range(ROUNDS):
-        without = seconds(call)
+    plain, watched = [], []
+    for _ in range(SPANS):
+        plain.append(seconds(call))
         with watching:
-            more.append(seconds(call) - without)
-        plain.append(without)
-    return statistics.median(plain), statistics.median(more)
+            watched.append(seconds(call))
+    return min(plain), min(watched) - min(plain)
 
 
 def nested(depth: int, call: Callable[[], object]) -> object:
