@@ -408,6 +408,8 @@ def _also_in_training(runner: Runner, call: Call, path: str, found: list[Watched
             kinds = {one.observation.kind for one in watch.on(_watched_run(runner, call, path, watch), learns)}
     except Exception:  # other parts, or batches too small for statistics: eval mode is all there is to go by
         return found
+    finally:
+        runner.guard.restore(thorough=True)  # running statistics are written without a trace
     return [one for one in found if one.observation.kind in kinds]
 
 

@@ -27,7 +27,7 @@ _POSITIONS = ("time", "depth", "height", "width")
 _LASTING = frozenset({"softmax", "log_softmax", "sigmoid", "softmax-over-positions"})
 _OF_BATCHES = frozenset({"batch-axis-lost", "batch-of-one-fails", "odd-batch-fails", "batch-is-fixed"})
 _OF_GRADIENT = frozenset({"detach", "argmax"})
-_MOST_REPAIRS = 6
+_MOST_REPAIRS = 12
 
 
 @dataclass(frozen=True, eq=False)
