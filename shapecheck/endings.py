@@ -35,6 +35,16 @@ def died(status: int | None, location: Result | None = None, who: str = "the pro
     return failure("SC907", f"{who} died of {_signal_name(-status)}", hint, location)
 
 
+def internal(error: BaseException) -> Result:
+    """The answer where we have a bug."""
+    import traceback
+
+    kind, hint = type(error).__name__, "please report this, with the text below"
+    result = failure("SC999", f"internal error: {kind}", hint)
+    result["error"]["detail"] = "".join(traceback.format_exception(error))
+    return result
+
+
 def _signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name

@@ -23,6 +23,7 @@ from shapecheck.version import __version__
 
 DEFAULT_TIMEOUT = 60.0
 _EXAMPLE = "write shapecheck run train.py [args...], or shapecheck run -m package.train [args...]"
+_SMALLER = "give the script a smaller batch or model"
 _CUT_SHORT = "the process ended before the model could be probed: the tensors alone were checked"
 
 
@@ -169,7 +170,8 @@ def _broken_off(told: _Told, ended: Ended, request: ScriptRequest) -> Iterator[C
     if ended.timed_out or (told.run is not None and told.run.ended == "time"):
         yield error_from(timed_out(request.timeout, place)["error"])
     elif told.run is None and not told.errors and not ended.interrupted:
-        yield error_from(died(ended.status, place, who="the script's process")["error"])
+        lost = died(ended.status, place, who="the script's process")["error"]
+        yield error_from({**lost, "hint": _SMALLER} if ended.status == -9 else lost)
 
 
 def _as_data(place: Location | None) -> dict[str, Any] | None:

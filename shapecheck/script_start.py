@@ -6,7 +6,8 @@ import gc
 import json
 import sys
 
-from shapecheck.worker import internal, without_torch
+from shapecheck.endings import internal
+from shapecheck.worker import without_torch
 
 
 def main() -> None:

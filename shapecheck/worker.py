@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, BinaryIO
 
-from shapecheck.endings import Result, failure
+from shapecheck.endings import Result, failure, internal
 from shapecheck.errors import CheckError
 
 
@@ -111,16 +111,6 @@ def _stopped(error: SystemExit) -> Result:
         'move what should only run as a script under if __name__ == "__main__":',
         None if place is None else {"path": place.path, "line": place.line},
     )
-
-
-def internal(error: BaseException) -> Result:
-    """The answer where we have a bug."""
-    import traceback
-
-    kind, hint = type(error).__name__, "please report this, with the text below"
-    result = failure("SC999", f"internal error: {kind}", hint)
-    result["error"]["detail"] = "".join(traceback.format_exception(error))
-    return result
 
 
 def _take_standard_streams() -> tuple[BinaryIO, BinaryIO]:

@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any, NoReturn
 import torch
 
 from shapecheck import wire
+from shapecheck.endings import internal
 from shapecheck.errors import CheckError, ModelError
 from shapecheck.intercept.calls import LossCall
 from shapecheck.intercept.interception import Interception
@@ -54,7 +56,7 @@ class _Job:
         self._sender = sender
         self._verify = order["verify"]
         self._told = 0
-        self._explained = False
+        self._explained: set[str] = set()  # the places of calls with findings
         self._process = os.getpid()
         self._exit: Callable[[int], NoReturn] = os._exit
 
@@ -69,6 +71,7 @@ class _Job:
         self.stopping.install()
         watch_new(self._refuse)
         sys.unraisablehook = _quiet(sys.unraisablehook)
+        threading.excepthook = _quiet(threading.excepthook)
         os._exit = self._exits
 
     # ------------------------------------------------------------------------ while the script runs
@@ -102,12 +105,19 @@ class _Job:
     def _check(self) -> None:
         self._sender.send(checking=True)
         with self.stopping.guard.closed(), _as_before():
-            try:
-                for result in self.recording.results(self._verify):
-                    self._explained = bool(result.findings)
-                    self._sender.send(result=wire.pack(result))
-            except CheckError as error:
-                self._sender.send(error=error.to_dict())
+            while not all(each.reported for each in self.recording.seen):
+                try:
+                    self._send_results()
+                except CheckError as error:
+                    self._sender.send(error=error.to_dict())
+                except Exception as error:  # ours: the script must not meet it
+                    self._sender.error(internal(error))
+
+    def _send_results(self) -> None:
+        for result in self.recording.results(self._verify):
+            self._sender.send(result=wire.pack(result))
+            if result.findings or result.error is not None:
+                self._explained.add(result.name)
 
     def _signalled(self, reason: str) -> Callable[[int, FrameType | None], None]:
         def handler(number: int, frame: FrameType | None) -> None:
@@ -164,7 +174,8 @@ class _Job:
         """Whether the exception has to be shown: it is neither an end in order nor explained by a finding."""
         if error is None or self.stopping.reason or isinstance(error, (SystemExit, KeyboardInterrupt)):
             return False
-        return not (self._explained and _comes_of(error, self.recording.last_error))
+        cause = self.recording.last_error
+        return cause is None or not _comes_of(error, cause) or str(places.raised_at(cause)) not in self._explained
 
 
 def _comes_of(error: BaseException, cause: BaseException | None) -> bool:
@@ -184,7 +195,7 @@ def _status(error: BaseException | None) -> int:
 
 
 def _quiet(hook: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Without what exit handlers and finalisers of a stopped script end with."""
+    """Without what threads, exit handlers and finalisers of a stopped script end with."""
     return lambda raised: None if isinstance(raised.exc_value, Stop) else hook(raised)
 
 
