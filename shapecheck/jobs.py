@@ -261,15 +261,14 @@ def probed(model: nn.Module, loss: Loss | None, asked: ModelCheck, engine: Engin
     from shapecheck import measure
     from shapecheck.probe.probing import ProbeHints, probe
 
-    target_shape = asked.target.shape if asked.target else None
+    parts = _parts(model, asked)
     hints = ProbeHints(
         asked.classes,
         loss.name if loss else None,
         has_classes=loss is not None and loss.has_classes,
-        target=target_shape,
+        targets=(asked.target.shape,) if asked.target else _target_shapes(asked, parts),
         ends_with_one=asked.data is not None and bool(asked.data.ends_with_one),
     )
-    parts = _parts(model, asked)
     seen = probe(model, asked.inputs, asked.output_path, hints, engine, parts.call if parts else None)
     axes = seen.axes
     values = _values_told(seen) if seen.values is None else _values_measured(seen, loss) if loss else None
@@ -310,6 +309,15 @@ def _parts(model: nn.Module, asked: ModelCheck) -> Split | None:
     return parts_of(asked.data, model)
 
 
+def _target_shapes(asked: ModelCheck, parts: Split | None) -> tuple[tuple[Size, ...], ...]:
+    """The shapes that the data's target may have, of any number of samples."""
+    if asked.data is None or parts is None:
+        return ()
+    from shapecheck.real_data import target_shapes
+
+    return tuple(("N", *shape[1:]) for shape in target_shapes(asked.data, parts) if shape)
+
+
 def _with_data(subject: Subject, seen: Probe, parts: Split, asked: ModelCheck, loss: Loss | None) -> Probed:
     """The subject with the target that the data have, unless one was typed, and with what they say besides."""
     from shapecheck import real_data
@@ -324,7 +332,8 @@ def _with_data(subject: Subject, seen: Probe, parts: Split, asked: ModelCheck, l
     if spec is not None and name not in subject.tensors:
         if asked.inputs:  # the output has the sizes that were typed, and as many samples
             spec, target = replace(spec, shape=(seen.sizes["N"], *spec.shape[1:]) if spec.shape else ()), None
-        subject = replace(subject, tensors={**subject.tensors, name: spec})
+        beside = {} if asked.inputs else found.beside
+        subject = replace(subject, tensors={**subject.tensors, name: spec, **beside})
     notes = (
         *found.notes,
         *real_data.disagreements(asked.target, asked.classes, spec),

@@ -5,6 +5,7 @@ Tensors are measured and let go; nothing of the data is kept.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -29,11 +30,15 @@ _OF_ONE = ("batch-axis-lost", "batch-of-one-fails")
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """The target of the first batch, what is known of it from all batches that were looked at, and what has to be said."""
+    """The target of the first batch, what is known of it from all batches that were looked at, and what has to be said.
+
+    `beside` are further tensors of the loss that the batch holds, such as lengths.
+    """
 
     target: torch.Tensor | None
     spec: TensorSpec | None
     notes: tuple[str, ...] = ()
+    beside: Mapping[str, TensorSpec] = field(default_factory=dict)
 
 
 @dataclass
@@ -53,6 +58,12 @@ def parts_of(data: Data, model: nn.Module) -> Split:
     return split(data.first, model)
 
 
+def target_shapes(data: Data, parts: Split) -> list[tuple[int, ...]]:
+    """What may be the target, the input of an autoencoder included."""
+    found = (target_at(data.first, path) for path in (*parts.targets, *parts.inputs))
+    return [tuple(tensor.shape) for tensor in found if tensor is not None]
+
+
 def target_of(data: Data, parts: Split, seen: Probe, loss: Loss | None, keywords: Mapping[str, Any]) -> Measured:
     """The target as the data have it; where its place is left open, the likeliest that the loss takes."""
     if loss is not None and not loss.target:
@@ -62,15 +73,36 @@ def target_of(data: Data, parts: Split, seen: Probe, loss: Loss | None, keywords
     found = itself or found
     if not found:
         return Measured(None, None, (*data.notes, *parts.notes))
-    path = _chosen(found, seen.output, loss)
+    several = _in_order_of(loss, found, seen.output) if loss is not None else {}
+    path = several[loss.target] if loss is not None and several else _chosen(found, seen.output, loss)
     target = found[path]
     if itself:
         notes = [f"{shown(path)}, the input, is taken as target: the output has its shape"]
     else:
         told = [note for note in parts.notes if path == parts.targets[0]] or [f"{shown(path)} is taken as target"]
         notes = told if len(parts.targets) > 1 or parts.notes else []
+    if several:
+        notes = [f"{name} is {shown(place)}" for name, place in several.items()]
     labels = _looked_at(data, path, _spec(target, seen.output, loss), target, seen.output, loss, keywords)
-    return Measured(target, labels.spec, (*data.notes, *notes, *_said(data, labels, keywords)))
+    beside = (
+        {name: measure.tensor_facts(found[place], loss, name, ()) for name, place in several.items()} if loss else {}
+    )
+    beside.pop(loss.target if loss else "", None)
+    return Measured(target, labels.spec, (*data.notes, *notes, *_said(data, labels, keywords)), beside)
+
+
+def _in_order_of(loss: Loss, found: Mapping[Path, torch.Tensor], output: torch.Tensor) -> dict[str, Path]:
+    """Of a loss of several tensors beside its output which part of the batch is which; empty where it would not take them."""
+    names = [name for name in loss.tensors if name != loss.output]
+    if len(names) < 2 or len(found) != len(names):
+        return {}
+    for order in itertools.permutations(sorted(found)):
+        given = dict(zip(names, order, strict=True))
+        specs = measured(loss, {loss.output: output, **{name: found[path] for name, path in given.items()}})
+        known = {name: facts(spec) for name, spec in specs.items()}
+        if judge(loss, known, arguments_of(loss, {}, measure.dtype_name(output), known)).accepts:
+            return given
+    return {}
 
 
 def _chosen(found: Mapping[Path, torch.Tensor], output: torch.Tensor, loss: Loss | None) -> Path:
@@ -241,7 +273,11 @@ def _at(observation: Observation) -> str:
 
 def _certain(observation: Observation, told: str, refuses: Callable[[tuple[int, ...]], bool]) -> Observation:
     """An error where training stops there; a loss may well take a lone sample without its axis."""
-    facts = {**observation.facts, "last": "one", "evidence": f"it will happen: {told} leave one for the last batch of every epoch"}
+    facts = {
+        **observation.facts,
+        "last": "one",
+        "evidence": f"it will happen: {told} leave one for the last batch of every epoch",
+    }
     stops = "output_one" not in facts or refuses(tuple(facts["output_one"]))
     return replace(observation, facts=facts | ({"severity": "error"} if stops else {}))
 

@@ -283,6 +283,56 @@ class Autoencoder(nn.Module):
         return out
 
 
+class Variational(Autoencoder):
+    def forward(self, x: Tensor) -> Any:
+        out = super().forward(x)
+        return out, out[:, :2], out[:, 2:]
+
+
+class Branches(Net):
+    """Two alike in training, one otherwise."""
+
+    def forward(self, x: Tensor) -> Any:
+        out = super().forward(x)
+        return (out, out * 2) if self.training else out
+
+
+class Frames(nn.Module):
+    """(N, 4, T) to (T, N, 11)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(4, 11, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.conv(x)
+        return out.permute(2, 0, 1).log_softmax(-1)
+
+
+def test_the_target_tells_the_output() -> None:
+    report = shapecheck.check(Variational(), "mse_loss", data=(numbers(8, 4), labels(8)))
+    assert (report.ok, report.checks[0].output_path) == (True, "0"), str(report)
+
+
+def test_eval_mode_tells_what_training_leaves_open() -> None:
+    assert shapecheck.check(Branches(), "cross_entropy", data=(numbers(8, 4), labels(8))).ok
+
+
+WORDS, FRAMES, LETTERS = labels(4, 6, classes=10) + 1, torch.full((4,), 30), torch.full((4,), 6)
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [(WORDS, FRAMES, LETTERS), (FRAMES, WORDS, LETTERS), (WORDS,)],
+    ids=["target first", "lengths first", "alone"],
+)
+def test_lengths_of_a_batch_are_found(rest: tuple[Tensor, ...]) -> None:
+    report = shapecheck.check(Frames(), "ctc_loss", data=(numbers(4, 4, 30), *rest))
+    assert report.ok, str(report)
+    assert report.checks[0].tensors["targets"].shape == (4, 6)
+    assert len(rest) == 1 or report.checks[0].tensors["target_lengths"].elements == (6, 6, 6, 6)
+
+
 AUTOENCODED: Mapping[str, tuple[nn.Module, Any, list[str], str]] = {
     "with labels beside": (Autoencoder(), (numbers(8, 4), labels(8)), [], "batch[0], the input, is taken as target"),
     "without": (Autoencoder(), numbers(8, 4), [], "batch, the input, is taken as target"),

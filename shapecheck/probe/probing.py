@@ -56,7 +56,7 @@ _SPACE_NAMES = {"time": ("T", "L"), "depth": ("D",), "height": ("H",), "width": 
 
 @dataclass(frozen=True)
 class ProbeHints:
-    """What is known beforehand.
+    """What is known beforehand. `targets` are the shapes that the target may have.
 
     `ends_with_one` says that training will meet a batch of one. `budget_seconds` bounds the search, and half of it what comes
     after; not a single run of the user's code.
@@ -65,7 +65,7 @@ class ProbeHints:
     classes: int | None = None
     loss: str | None = None
     has_classes: bool = False  # of the loss, where its name alone does not tell
-    target: tuple[Size, ...] | None = None
+    targets: tuple[tuple[Size, ...], ...] = ()
     ends_with_one: bool = False
     budget_seconds: float = 20.0
 
@@ -109,7 +109,7 @@ class Probe:
 class _Found:
     """A call that runs, where it came from, what the user asked for, and whether it takes train mode to give what is trained.
 
-    `note` is what has to be said of it.
+    `note` is what has to be said of it, `otherwise` the run in eval mode where that gives other parts.
     """
 
     trial: Trial
@@ -117,6 +117,7 @@ class _Found:
     asked: Asked | None = None
     trained: bool = False
     note: str = ""
+    otherwise: Trial | None = None
 
     @property
     def is_real(self) -> bool:
@@ -180,7 +181,8 @@ def _probed(
         recorder.checking, recorder.flattening = False, not requests and not found.is_real
         runner.deadline += hints.budget_seconds / 2
         runner.slow = found.trial.work > RATHER_SLOW
-        found, piece = _trained(runner, found, _picked(runner, found.trial, output_path, hints), output_path, hints)
+        found, piece = _with_piece(runner, found, output_path, hints)
+        found, piece = _trained(runner, found, piece, output_path, hints)
         scores = hints.has_classes or hints.loss in LOSSES_WITH_CLASSES
         evidence = evidence_of(model, piece.tensor, found.trial.arrivals, scores, hints.classes)
         call = found.trial.call if found.is_real else labelled(found.trial.call, found.trial.arrivals)
@@ -218,6 +220,20 @@ def _found(runner: Runner, requests: Sequence[InputRequest], sizes: Sizes, real:
 
 def _inferred(runner: Runner) -> _Found:
     return _Found(with_declared_channels(runner, find(runner)), "inferred")
+
+
+def _with_piece(runner: Runner, found: _Found, output_path: str | None, hints: ProbeHints) -> tuple[_Found, Piece]:
+    """Where it is not plain which of the parts that come in training goes to the loss, eval mode may give one alone."""
+    try:
+        return found, _picked(runner, found.trial, output_path, hints)
+    except ModelError:
+        if found.otherwise is None:
+            raise
+        with suppress(ModelError):
+            piece = _picked(runner, found.otherwise, output_path, hints)
+            _set_own_training(runner.model, False)
+            return replace(found, trial=found.otherwise, trained=False), piece
+        raise
 
 
 def _picked(runner: Runner, trial: Trial, output_path: str | None, hints: ProbeHints) -> Piece:
@@ -283,12 +299,15 @@ def _set_own_training(model: nn.Module, training: bool) -> None:
 
 def _goes_with(hints: ProbeHints, shape: tuple[int, ...]) -> bool:
     """Whether an output of this shape may go with the target: one axis more where the loss has classes, else the same axes."""
-    if hints.target is None:
-        return True
-    if hints.has_classes or hints.loss in LOSSES_WITH_CLASSES:
-        return len(shape) == len(hints.target) + 1
-    return len(shape) == len(hints.target) and all(
-        size == typed for size, typed in zip(shape, hints.target, strict=True) if isinstance(typed, int)
+    scores = hints.has_classes or hints.loss in LOSSES_WITH_CLASSES
+    return not hints.targets or any(_go_together(shape, target, scores) for target in hints.targets)
+
+
+def _go_together(shape: tuple[int, ...], target: tuple[Size, ...], scores: bool) -> bool:
+    if scores:
+        return len(shape) == len(target) + 1
+    return len(shape) == len(target) and all(
+        size == typed for size, typed in zip(shape, target, strict=True) if isinstance(typed, int)
     )
 
 
@@ -313,7 +332,8 @@ def _repeated(runner: Runner, real: RealCall) -> _Found:
         _set_own_training(runner.model, True)
         other = runner.run(trial.call) if trial.worked else _of_few(runner, call)
         if other.worked and (not trial.worked or _parts(other) != _parts(trial)):
-            return _Found(replace(other, call=with_labels_of(other.call, other.arrivals)), "data", trained=True)
+            other = replace(other, call=with_labels_of(other.call, other.arrivals))
+            return _Found(other, "data", trained=True, otherwise=trial if trial.worked else None)
         _set_own_training(runner.model, False)
     runner.recorder.checking = True
     return _Found(trial, "data")
