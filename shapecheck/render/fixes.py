@@ -29,7 +29,8 @@ def fix_lines(finding: Finding, columns: int, *, complete: bool) -> Iterator[Lin
 
 def tag(fix: Fix) -> str:
     """How far the fix is to be trusted: `[executed]`, `[contract]`, `[not run]`."""
-    changes = "; changes forward" if fix.kind == "change-model" or fix.applies_to == "model" else ""
+    forward = fix.applies_to == "model" or (fix.kind == "change-model" and fix.applies_to != "script")
+    changes = "; changes forward" if forward else ""
     return f"[{_VERIFIED.get(fix.verified, fix.verified)}{changes}]"
 
 

@@ -17,7 +17,7 @@ from shapecheck.pipeline import check
 from shapecheck.probe.probing import Probe
 from shapecheck.report import CheckResult
 from shapecheck.rules import Loss
-from shapecheck.script.following import Trail, batches, repeated
+from shapecheck.script.following import Trail, as_it_is, batches, repeated
 from shapecheck.script.origins import Origin, Probes
 from shapecheck.script.tape import ModuleCall
 from shapecheck.script.trails import Way, observed, roles_at_end, still_seen, way_of
@@ -67,11 +67,18 @@ def checked(seen: Seen, probes: Probes, judge: bool) -> CheckResult:
         if _is_of_model(way)
         for each in observed(way, comes, name == seen.loss.output)
     ]
-    found += [seen.cut] if seen.cut is not None else []
+    found += [_cut(seen.cut, probe)] if seen.cut is not None else []
+    found = [replace(each, facts={**each.facts, "applies_to": "script"}) for each in found]
     if any(each.kind in _SHUFFLES for each in found):
         subject = _without_values(subject, seen.loss)
     subject = replace(subject, observations=(*subject.observations, *found))
     return check(subject, seen.loss, _judge(seen, probe, ways.get(seen.loss.output)) if judge else None)
+
+
+def _cut(cut: Observation, probe: Probe | None) -> Observation:
+    """Where the script does not cut the way, the model does."""
+    inside = [each for each in probe.observations if each.kind in ("detach", "argmax")] if probe is not None else []
+    return inside[0] if inside and cut.location is None else cut
 
 
 def _without_values(subject: Subject, loss: Loss) -> Subject:
@@ -90,16 +97,12 @@ def _judge(seen: Seen, probe: Probe | None, way: Way | None) -> TorchJudge:
 
     def without(observation: Observation) -> torch.Tensor:
         own = [step for step in steps if step.name == observation.kind and step.location == observation.location]
-        again = repeated(made, values, {own[-1]: _as_it_is}) if own else repeated(made, probe.without(observation))
+        again = repeated(made, values, {own[-1]: as_it_is}) if own else repeated(made, probe.without(observation))
         if again is None:
             raise ValueError("what the script does cannot be done again")
         return again
 
     return TorchJudge(repeated(made, values), without)
-
-
-def _as_it_is(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-    return tensor
 
 
 def _is_of_model(way: Way) -> bool:

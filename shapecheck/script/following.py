@@ -202,6 +202,11 @@ def _reduced(indices: torch.Tensor, step: Step) -> torch.Tensor:
     return kept if step.shape is None or tuple(kept.shape) == step.shape else kept.reshape(step.shape)
 
 
+def as_it_is(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+    """In a step's place: nothing is done."""
+    return tensor
+
+
 def is_layout(step: Step) -> bool:
     """Whether the step leaves every value as it is, wherever it puts it."""
     return step.name in _LAYOUT | _CASTS or step.function in _TURNED

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from shapecheck.script.following import Trail
+from shapecheck import source
+from shapecheck.script.following import Trail, as_it_is, repeated
 from shapecheck.script.tape import Made, ModuleCall, Step, found
-from shapecheck.specs import Observation
+from shapecheck.specs import Observation, Remedy
 
 _MOST_NODES = 100_000
 
@@ -65,12 +66,26 @@ def cut_of(trail: Trail | None) -> Observation | None:
     for step in trail.steps:
         taken = [made for made in step.taken if made.graded]
         if taken and not any(made.graded for made in _given(step, trail)):
-            kind = "argmax" if step.name in ("argmax", "argmin") else "detach"
-            return Observation(kind, step.location)
-    source = trail.base.source
-    if isinstance(source, ModuleCall) and not trail.base.graded and not source.graded:
-        return Observation("detach", source.spot.location if source.spot else None)
+            picks = step.name in ("argmax", "argmin")
+            remedy = None if picks else _without(step, trail)
+            return Observation("argmax" if picks else "detach", step.location, remedy=remedy)
+    call = trail.base.source
+    if isinstance(call, ModuleCall) and not trail.base.graded and not call.graded:
+        return Observation("detach", call.spot.location if call.spot else None)
     return None
+
+
+def _without(step: Step, trail: Trail) -> Remedy | None:
+    """The line without the step, if gradient then comes through all that follows."""
+    place = step.location
+    line = source.without_call(place.path, place.line, step.name) if place is not None and place.line else None
+    with torch.enable_grad():
+        again = repeated(trail.made, torch.zeros(trail.base.shape).requires_grad_(), {step: as_it_is})
+    if line is None or again is None or not again.requires_grad:
+        return None
+    return Remedy(
+        line, "executed", "the steps of the script were taken again without it: what the loss is given carries gradient"
+    )
 
 
 def _given(step: Step, trail: Trail) -> Iterator[Made]:

@@ -131,7 +131,7 @@ class Recording:
         own = [seen for result, each, seen in self._since if result() is loss or (each and each.source in reached)]
         for seen in own or [self._since[-1][2]]:
             trail = seen.trails.get(seen.loss.output)
-            seen.cut = cut_of(trail) or (None if trail is not None else Observation("detach", self._left))
+            seen.cut = cut_of(trail) or Observation("detach", None if trail is not None else self._left)
 
     def _count(self) -> None:
         """The loss calls of a module that computes its loss itself are numbered from 1."""

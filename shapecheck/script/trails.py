@@ -27,6 +27,8 @@ _POSITIONS = ("time", "depth", "height", "width")
 _LASTING = frozenset({"softmax", "log_softmax", "sigmoid", "softmax-over-positions"})
 _OF_BATCHES = frozenset({"batch-axis-lost", "batch-of-one-fails", "odd-batch-fails", "batch-is-fixed"})
 _OF_GRADIENT = frozenset({"detach", "argmax"})
+_SPARED = {"severity": "note", "evidence": "no such batch is known to come"}
+_COMES = {"last": "one", "evidence": "the last batch of every epoch will hold one sample"}
 _MOST_REPAIRS = 12
 
 
@@ -74,7 +76,7 @@ def still_seen(observations: Iterable[Observation], trail: Trail | None, comes: 
         if seen.kind in _OF_GRADIENT:
             continue
         if seen.kind in _OF_BATCHES:
-            yield replace(seen, facts={**seen.facts, "comes": comes})
+            yield replace(seen, facts={**seen.facts, **(_COMES if comes else _SPARED)})
         elif seen.kind not in _LASTING or not rest:
             yield _where_it_is(seen, trail)
         elif seen.kind == "softmax" and all(step.name in _LOGARITHMS for step in rest):
@@ -135,7 +137,11 @@ def _over_others(way: Way, step: Step, own: frozenset[int] | None) -> Iterator[O
         return
     role, dim = way.roles[next(iter(own))], _dim(step)
     if role in _POSITIONS:
-        facts: dict[str, Any] = {"call": step.name, "role": role, "position": "time step" if role == "time" else "position"}
+        facts: dict[str, Any] = {
+            "call": step.name,
+            "role": role,
+            "position": "time step" if role == "time" else "position",
+        }
         yield Observation("softmax-over-positions", step.location, None, facts, _over_classes(way, step))
     elif role == "batch" and dim is not None:
         consequence = "what is made of one of them depends on which others are beside it"
@@ -293,7 +299,7 @@ def _squeezed(way: Way) -> Iterator[Observation]:
         wanted = tuple(1 if place in batch else size for place, size in enumerate(before) if size != 1)
         facts = {
             "call": step.name, "output_one": alone, "output_more": step.shape, "of": " of one sample",
-            "before": tuple(1 if place in batch else size for place, size in enumerate(before)), "after": alone, "comes": True,
+            "before": tuple(1 if place in batch else size for place, size in enumerate(before)), "after": alone, **_COMES,
         }  # fmt: skip
         proof = f"with it, a batch of one gives {wanted}"
         remedy = Remedy(squeezed(_as_traced(step), ones), "executed", proof)
