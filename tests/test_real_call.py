@@ -137,6 +137,30 @@ class Fields:
     scale: float = 2.0
 
 
+class Keyed:
+    """As the data of a graph are: by key, and kept elsewhere."""
+
+    def __init__(self, **values: Any) -> None:
+        self._store = {"values": values}
+
+    def keys(self) -> list[str]:
+        return list(self._store["values"])
+
+    def __getitem__(self, key: str) -> Any:
+        return self._store["values"][key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._store["values"][key] = value
+
+    def __copy__(self) -> Keyed:
+        return Keyed(**self._store["values"])
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_store" or name not in self._store["values"]:
+            raise AttributeError(name)
+        return self._store["values"][name]
+
+
 class Inside(nn.Module):
     """Takes its tokens out of whatever holds them."""
 
@@ -190,6 +214,7 @@ def test_axes_are_told_by_varying_them(name: str) -> None:
         [ids(8, 12)],
         Fields(ids(8, 12)),
         SimpleNamespace(tokens=ids(8, 12)),
+        Keyed(tokens=ids(8, 12)),
     ],
     ids=lambda batch: type(batch).__name__,
 )

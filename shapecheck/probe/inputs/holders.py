@@ -1,6 +1,6 @@
 """The user's own containers of tensors: what they hold, and a copy of one with other tensors in it. Runs nothing.
 
-Dicts and what behaves like them, tuples and lists, dataclasses, namespaces.
+Dicts and what behaves like them, as the data of a graph do, tuples and lists, dataclasses, namespaces.
 """
 
 from __future__ import annotations
@@ -25,10 +25,16 @@ def entries(container: Any) -> Iterator[tuple[Any, Any]]:
         yield from container.items()
     elif isinstance(container, (tuple, list)):
         yield from enumerate(container)
+    elif _has_keys(container):
+        yield from ((key, container[key]) for key in container.keys())  # noqa: SIM118
     elif dataclasses.is_dataclass(container):
         yield from ((field.name, getattr(container, field.name)) for field in dataclasses.fields(container))
     else:
         yield from getattr(container, "__dict__", {}).items()
+
+
+def _has_keys(container: Any) -> bool:
+    return callable(getattr(container, "keys", None)) and hasattr(container, "__getitem__")
 
 
 def name_of(container: Any, entry: Any) -> str:
@@ -51,8 +57,8 @@ def refilled(container: Any, values: Sequence[tuple[Any, Any]]) -> Any:
         return type(container)(*items) if hasattr(container, "_fields") else tuple(items)
     twin = copy.copy(container)
     for entry, value in values:
-        if isinstance(twin, (Mapping, list)):
-            twin[entry] = value  # type: ignore[index]
+        if isinstance(twin, list) or _has_keys(twin):
+            twin[entry] = value
         else:
             object.__setattr__(twin, entry, value)
     return twin

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,7 +22,6 @@ from shapecheck.probe.inputs.labels import LABELS
 from shapecheck.probe.inputs.real import RealCall
 from shapecheck.probe.inputs.sizing import float_dtype
 from shapecheck.probe.places import defined_at
-from shapecheck.probe.runs.feeding import tensors_in
 
 _TARGETS = (
     "labels", "label", "targets", "target", "y", "y_true", "label_ids", "target_ids", "gold", "tgt", "trg", "tags", "tag",
@@ -233,13 +232,21 @@ def _in_precision(tensor: torch.Tensor, model: nn.Module) -> torch.Tensor:
 
 def _changed(batch: Any, call: RealCall) -> list[str]:
     """What the training loop has to do as well."""
-    before = {str(tensor.dtype) for tensor in tensors_in(batch)}
-    fed = dict.fromkeys(str(tensor.dtype) for tensor in tensors_in((call.args, dict(call.kwargs))))
+    before = {str(tensor.dtype) for tensor in _tensors(batch)}
+    fed = dict.fromkeys(str(tensor.dtype) for tensor in _tensors((call.args, dict(call.kwargs)), 3))
     new = [dtype.removeprefix("torch.") for dtype in fed if dtype not in before]
     arrays = not before and bool(fed)
     return (
         [f"the {'arrays' if arrays else 'numbers'} of the batch were fed as {' and '.join(new)} tensors"] if new else []
     )
+
+
+def _tensors(value: Any, depth: int = 2) -> Iterator[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif depth:
+        for _, inner in entries(value):
+            yield from _tensors(inner, depth - 1)
 
 
 def _has_tensor(value: Any) -> bool:
