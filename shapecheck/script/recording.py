@@ -89,8 +89,14 @@ class Recording:
         self._count()
         with self._lock, self.paused():
             key = _key(call)
-            if key not in self._seen and sum(other[:2] == key[:2] for other in self._seen) < _MOST_OF_A_LINE:
+            known = self._seen.get(key)
+            if known is None:
+                if sum(other[:2] == key[:2] for other in self._seen) < _MOST_OF_A_LINE:
+                    self._seen[key] = self._taken_down(call)
+            elif not known.reported and (known.graded < torch.is_grad_enabled() or _is_wider(call, known)):
                 self._seen[key] = self._taken_down(call)
+            elif known.reported and _is_wider(call, known):
+                self._seen.setdefault((*key, "wider"), self._taken_down(call))
 
     def after(self, call: LossCall, result: Any) -> None:
         """Until backward is called it is not known whether the loss is one to train with."""
@@ -163,6 +169,18 @@ class Recording:
 
 
 # ---------------------------------------------------------------------------- which calls are one
+
+
+def _is_wider(call: LossCall, known: Seen) -> bool:
+    """Whether class indices reach further than in all calls like it: one label in a late batch may have no class."""
+    target = call.tensors.get(known.loss.target)
+    spec = known.subject.tensors.get(known.loss.target) if known.subject is not None else None
+    if not known.loss.has_classes or spec is None or spec.maximum is None or spec.minimum is None:
+        return False
+    if not isinstance(target, torch.Tensor) or target.is_floating_point() or not target.numel():
+        return False
+    low, high = target.detach().aminmax()
+    return bool(low < spec.minimum) or bool(high > spec.maximum)
 
 
 def _key(call: LossCall) -> Key:

@@ -1,0 +1,250 @@
+"""What is said of the losses of a running script: each at the line that has to change, and nothing of correct ones."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from shapecheck.report import CheckResult
+from shapecheck.script.recording import Recording
+
+START = """
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+torch.manual_seed(0)
+"""
+
+
+def run(folder: Path, text: str) -> list[CheckResult]:
+    """The checks of a script of these lines; exceptions of the script's own loss calls end it."""
+    path = folder / "train.py"
+    path.write_text(START + textwrap.dedent(text))
+    recording = Recording()
+    before = os.getcwd()
+    os.chdir(folder)
+    try:
+        with recording:
+            try:
+                runpy.run_path("train.py", run_name="__main__")
+            except Exception as error:
+                if error is not recording.last_error and "does not require grad" not in str(error):
+                    raise
+            return list(recording.results(True))
+    finally:
+        os.chdir(before)
+
+
+def line_of(text: str) -> int:
+    """Of the line with the mark."""
+    lines = (START + textwrap.dedent(text)).splitlines()
+    return next(number for number, line in enumerate(lines, 1) if "# here" in line)
+
+
+# A code, the kind of the first fix and how far it was run; the line is the one with the mark.
+WRONG: dict[str, tuple[str, str, str, str]] = {
+    "classes last, as many as steps": ("SC401", "permute", "executed", """
+        model = nn.Linear(5, 7)
+        x, y = torch.randn(4, 7, 5), torch.randint(7, (4, 7))
+        loss = F.cross_entropy(model(x), y)  # here
+    """),
+    "rows that mix, in the script": ("SC451", "permute-not-view", "executed", """
+        model = nn.Conv2d(3, 6, 1)
+        x, y = torch.randn(4, 3, 9, 13), torch.randint(6, (4, 9, 13))
+        out = model(x)
+        out = out.view(-1, 6)  # here
+        loss = F.cross_entropy(out, y.view(-1))
+    """),
+    "softmax in the script": ("SC402", "drop-softmax", "executed", """
+        model = nn.Linear(5, 7)
+        x, y = torch.randn(4, 5), torch.randint(7, (4,))
+        p = F.softmax(model(x), dim=1)  # here
+        loss = nn.CrossEntropyLoss()(p, y)
+    """),
+    "softmax over the steps": ("SC462", "fix-dim", "executed", """
+        model = nn.GRU(5, 7, batch_first=True)
+        x, y = torch.randn(4, 9, 5), torch.randint(7, (4, 9))
+        p = F.log_softmax(model(x)[0], dim=1)  # here
+        loss = F.nll_loss(p.transpose(1, 2), y)
+    """),
+    "detach left in": ("SC460", "change-model", "executed", """
+        model = nn.Linear(5, 1)
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        pred = model(torch.randn(4, 5)).detach()  # here
+        loss = F.mse_loss(pred, torch.randn(4, 1))
+        loss.requires_grad_()
+        loss.backward()
+    """),
+    "no_grad left in": ("SC460", "change-model", "no", """
+        model = nn.Linear(5, 1)
+        with torch.no_grad():
+            pred = model(torch.randn(4, 5))  # here
+        loss = F.mse_loss(pred, torch.randn(4, 1))
+        loss.backward()
+    """),
+    "through numpy": ("SC460", "change-model", "no", """
+        model = nn.Linear(5, 1)
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        pred = torch.tensor([model(torch.randn(5)).item() for _ in range(4)], requires_grad=True)  # here
+        loss = F.mse_loss(pred, torch.randn(4))
+        loss.backward()
+    """),
+    "similarity over the samples": ("SC453", "fix-dim", "executed", """
+        model = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 6))
+        a, b, y = torch.randn(6, 5), torch.randn(6, 5), torch.ones(6)
+        sim = F.cosine_similarity(model(a), model(b), dim=0)  # here
+        loss = F.mse_loss(sim, y)
+    """),
+    "squeeze of the last batch": ("SC455", "squeeze-output", "executed", """
+        model = nn.Linear(5, 1)
+        for x, y in DataLoader(TensorDataset(torch.randn(9, 5), torch.randn(9)), batch_size=4):
+            pred = model(x).squeeze()  # here
+            loss = F.mse_loss(pred, y)
+            break
+    """),
+    "a loss inside the model": ("SC101", "permute", "executed", """
+        class Tagger(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.rnn, self.head = nn.GRU(5, 8, batch_first=True), nn.Linear(8, 6)
+
+            def forward(self, x, y):
+                scores = self.head(self.rnn(x)[0])
+                return F.cross_entropy(scores, y)  # here
+
+        Tagger()(torch.randn(4, 9, 5), torch.randint(6, (4, 9)))
+    """),
+    "a label without a class, late": ("SC301", "fix-num-classes", "no", """
+        model = nn.Linear(5, 3)
+        for step in range(7):
+            y = torch.randint(3, (8,)) if step < 6 else torch.tensor([0, 1, 2, 3, 0, 1, 2, 0])
+            loss = F.cross_entropy(model(torch.randn(8, 5)), y)  # here
+    """),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_wrong_is_told_at_its_line(case: str, tmp_path: Path) -> None:
+    code, kind, verified, text = WRONG[case]
+    found = [
+        (finding, finding.location or result.location)
+        for result in run(tmp_path, text)
+        for finding in result.findings
+        if finding.severity != "note"
+    ]
+    assert [finding.code for finding, _ in found] == [code]
+    finding, place = found[0]
+    assert place is not None
+    assert (place.path, place.line) == ("train.py", line_of(text))
+    assert (finding.fixes[0].kind, finding.fixes[0].verified) == (kind, verified)
+
+
+RIGHT = {
+    "permuted before rows": """
+        model = nn.Conv2d(3, 6, 1)
+        x, y = torch.randn(4, 3, 6, 6), torch.randint(6, (4, 6, 6))
+        loss = F.cross_entropy(model(x).permute(0, 2, 3, 1).reshape(-1, 6), y.view(-1))
+        loss.backward()
+    """,
+    "contrastive": """
+        image, words = nn.Linear(5, 8), nn.Linear(7, 8)
+        a, b = F.normalize(image(torch.randn(6, 5)), dim=-1), F.normalize(words(torch.randn(6, 7)), dim=-1)
+        loss = F.cross_entropy(a @ b.T / 0.07, torch.arange(6))
+        loss.backward()
+    """,
+    "softmax, but its logarithm": """
+        model = nn.Linear(5, 7)
+        loss = F.nll_loss(torch.log(F.softmax(model(torch.randn(4, 5)), dim=1)), torch.randint(7, (4,)))
+    """,
+    "attention over time": """
+        score, head = nn.Linear(5, 1), nn.Linear(5, 3)
+        x = torch.randn(4, 7, 5)
+        weights = F.softmax(score(x), dim=1)
+        loss = F.cross_entropy(head((weights * x).sum(1)), torch.randint(3, (4,)))
+        loss.backward()
+    """,
+    "a teacher without gradient": """
+        teacher, student = nn.Linear(5, 7).eval(), nn.Linear(5, 7)
+        optimizer = torch.optim.SGD(student.parameters(), 0.1)
+        x = torch.randn(4, 5)
+        soft = F.softmax(teacher(x).detach(), dim=1)
+        loss = F.cross_entropy(student(x), soft)
+        loss.backward()
+    """,
+    "a loss to look at": """
+        model = nn.Linear(5, 7)
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        x, y = torch.randn(4, 5), torch.randint(7, (4,))
+        with torch.no_grad():
+            before = F.cross_entropy(model(x), y)
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+    """,
+    "an attack on the input": """
+        model = nn.Linear(5, 7).requires_grad_(False)
+        x = torch.randn(4, 5, requires_grad=True)
+        F.cross_entropy(model(x), torch.randint(7, (4,))).backward()
+    """,
+    "squeeze where no batch of one comes": """
+        model = nn.Linear(5, 1)
+        for x, y in DataLoader(TensorDataset(torch.randn(9, 5), torch.randn(9)), batch_size=4, drop_last=True):
+            F.mse_loss(model(x).squeeze(), y).backward()
+    """,
+    "rows of both sides alike": """
+        model = nn.Conv1d(3, 6, 1)
+        x = torch.randn(4, 3, 11)
+        F.mse_loss(model(x).view(-1, 6), torch.randn(4, 6, 11).view(-1, 6)).backward()
+    """,
+    "a model that computes its loss": """
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.head = nn.Linear(5, 6)
+
+            def forward(self, x, y=None):
+                scores = self.head(x)
+                return scores, None if y is None else F.cross_entropy(scores.view(-1, 6), y.view(-1))
+
+        net = Net()
+        net(torch.randn(4, 9, 5), torch.randint(6, (4, 9)))[1].backward()
+    """,
+    "two optimisers and a detached half": """
+        make, judge = nn.Linear(3, 5), nn.Linear(5, 1)
+        ones = torch.optim.SGD(make.parameters(), 0.1), torch.optim.SGD(judge.parameters(), 0.1)
+        fake = make(torch.randn(4, 3))
+        F.binary_cross_entropy_with_logits(judge(fake.detach()), torch.zeros(4, 1)).backward()
+        F.binary_cross_entropy_with_logits(judge(fake), torch.ones(4, 1)).backward()
+    """,
+    "losses of parameters": """
+        w = nn.Parameter(torch.randn(3))
+        F.mse_loss(w, torch.zeros(3)).backward()
+    """,
+}
+
+
+@pytest.mark.parametrize("case", RIGHT)
+def test_correct_scripts_are_quiet(case: str, tmp_path: Path) -> None:
+    results = run(tmp_path, RIGHT[case])
+    assert results
+    for result in results:
+        assert result.error is None
+        assert [finding.message for finding in result.findings if finding.severity != "note"] == []
+
+
+def test_each_distinct_call_is_checked_once(tmp_path: Path) -> None:
+    results = run(
+        tmp_path,
+        """
+        model = nn.Linear(5, 3)
+        for step in range(5):
+            loss = F.cross_entropy(model(torch.randn(8, 5)), torch.randint(3, (8,)))
+            other = F.cross_entropy(model(torch.randn(8, 5)), torch.randint(3, (8,)))
+        """,
+    )
+    assert [str(result.location) for result in results] == ["train.py:11", "train.py:12"]
