@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -13,7 +15,8 @@ from shapecheck.plans import match
 from shapecheck.rules import Loss
 from shapecheck.specs import TensorSpec
 
-LARGEST = 4_000_000  # elements; larger tensors are measured on their first ones
+LARGEST = 4_000_000  # labels; of more the first are measured
+MOST_SCORES = 1_000_000  # of an output, of which a part tells as much
 MOST_ELEMENTS = 4096  # of whole numbers, such as lengths, all are kept
 TOLERANCE = 1e-3
 
@@ -38,29 +41,59 @@ def output_values(output: torch.Tensor, axis: int | None) -> str | None:
 
     Without an axis only the last two can be told. None where it cannot be said: a single class, nothing finite.
     """
-    if not output.is_floating_point():
+    if not output.is_floating_point() or not output.numel():
         return None
-    if axis is None:
-        return _range_only(output.detach().reshape(-1)[:LARGEST])
-    if axis >= output.dim() or output.shape[axis] < 2:
+    scores = sampled(output, axis, MOST_SCORES)
+    return _scores(scores, axis, *_range(scores))
+
+
+def _scores(scores: torch.Tensor, axis: int | None, low: float, high: float) -> str | None:
+    """Mostly the range decides; only what may be probabilities, or their logarithms, is added up."""
+    if not scores.is_floating_point() or math.isnan(low):
         return None
-    rows = output.detach().movedim(axis, -1).reshape(-1, output.shape[axis])[: LARGEST // output.shape[axis]].double()
-    if not rows.numel() or bool(torch.isnan(rows).any()):
+    if axis is not None and (axis >= scores.dim() or scores.shape[axis] < 2):
         return None
-    tolerance = TOLERANCE if output.dtype in (torch.float32, torch.float64) else 2e-2
-    if bool((rows >= 0).all()) and _ones(rows.sum(-1), tolerance):
+    tolerance = _tolerance(scores.dtype)
+    if axis is not None and low >= 0 and high <= 1 + tolerance and _ones(_precise(scores).sum(axis), tolerance):
         return "probabilities"
-    if bool((rows <= tolerance).all()) and _ones(rows.exp().sum(-1), tolerance):
+    if axis is not None and high <= tolerance and _ones(_precise(scores).exp().sum(axis), tolerance):
         return "log-probabilities"
-    if bool(((rows >= 0) & (rows <= 1)).all()):
-        return "unit-interval"
-    return "logits"
+    return "unit-interval" if low >= 0 and high <= 1 else "logits"
 
 
-def _range_only(scores: torch.Tensor) -> str | None:
-    if not scores.numel() or bool(torch.isnan(scores).any()):
-        return None
-    return "unit-interval" if bool(((scores >= 0) & (scores <= 1)).all()) else "logits"
+def sampled(tensor: torch.Tensor, whole: int | None, most: int) -> torch.Tensor:
+    """A part of about `most` elements, on the CPU and without gradient: nothing is copied that is not looked at.
+
+    The axis `whole` is not cut.
+    """
+    part = tensor.detach()
+    for axis in range(part.dim()):
+        if axis != whole and part.numel() > most:
+            part = part.narrow(axis, 0, max(1, part.shape[axis] * most // part.numel()))
+    return part.cpu()
+
+
+def _range(values: torch.Tensor) -> tuple[float, float]:
+    """The smallest and the largest value in one pass, NaN if any is."""
+    plain = values.to(torch.uint8) if values.dtype == torch.bool else values
+    plain = plain if plain.dtype in _ORDERED else plain.to(torch.float64)
+    low, high = plain.aminmax()
+    return float(low), float(high)
+
+
+_ORDERED = (
+    torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.uint8, torch.int8, torch.int16, torch.int32,
+    torch.int64,
+)  # fmt: skip
+
+
+def _precise(values: torch.Tensor) -> torch.Tensor:
+    """Wide enough to add up a class axis."""
+    return values.to(torch.float32) if values.dtype in (torch.float16, torch.bfloat16) else values
+
+
+def _tolerance(dtype: torch.dtype) -> float:
+    return TOLERANCE if dtype in (torch.float32, torch.float64) else 2e-2
 
 
 def _ones(sums: torch.Tensor, tolerance: float) -> bool:
@@ -84,36 +117,62 @@ def tensor_facts(tensor: torch.Tensor, loss: Loss, name: str, output_shape: tupl
     spec = spec_of(tensor)
     if not tensor.numel() or tensor.is_complex():
         return spec
-    flat = tensor.detach().reshape(-1)[:LARGEST]
-    plain = flat.to(torch.float64) if flat.is_floating_point() or flat.dtype == torch.bool else flat
-    low, high = float(plain.min()), float(plain.max())
-    if name == loss.output:
-        values = output_values(tensor, class_axis_of(loss, tuple(tensor.shape)))
-    elif name == loss.target:
-        values = _target_values(tensor.detach(), plain, low, high, loss, output_shape)
-    else:
-        values = None
+    asked = _asked(loss)
+    axis = _whole_axis(tensor, loss, name, output_shape)
+    values = sampled(tensor, axis, MOST_SCORES if name == loss.output else LARGEST)
+    low, high = _range(values)
+    spec = replace(spec, minimum=low, maximum=high, values=_kind(values, low, high, loss, name, axis))
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return replace(spec, odd=_first_odd(values))
     classes = class_count(loss, output_shape) if name == loss.target else None
-    normalised = _normalised_axis(tensor, low, high, values, loss) if name == loss.output else None
-    small = not plain.is_floating_point() and plain.numel() <= MOST_ELEMENTS
+    beyond = classes is not None and spec.values == "class-index" and (low < 0 or high >= classes)
+    small = not values.is_floating_point() and values.numel() <= MOST_ELEMENTS and values.dtype != torch.bool
     return replace(
         spec,
-        minimum=low,
-        maximum=high,
-        total=float(plain.sum()) if plain.numel() == tensor.numel() else None,
-        elements=tuple(plain.tolist()) if small else None,
-        values=values,
-        distinct=_distinct(plain) if classes and values == "class-index" and (low < 0 or high >= classes) else None,
-        normalised=normalised,
-        odd=None if math.isfinite(low) and math.isfinite(high) else _first_odd(flat, tensor),
+        total=float(values.to(torch.float64).sum())
+        if values.numel() == tensor.numel() and (name, "total") in asked
+        else None,
+        elements=tuple(values.reshape(-1).tolist()) if small and (name, "elements") in asked else None,
+        distinct=int(values.unique().numel()) if beyond else None,
+        normalised=_normalised_axis(values, low, high, spec.values, axis) if (name, "normalised") in asked else None,
     )
 
 
-def _first_odd(values: torch.Tensor, tensor: torch.Tensor) -> tuple[int, ...] | None:
+@cache
+def _asked(loss: Loss) -> frozenset[tuple[str, str]]:
+    """The tensors and facts that some condition or text of the loss names, beside the range, which all need."""
+    texts = [text for requirement in loss.requires for text in (requirement.where, requirement.that)]
+    for rule in loss.rules:
+        texts += [rule.when, rule.note_when, rule.unless, rule.message, rule.why]
+        texts += [text for fix in rule.fixes for text in (fix.when, fix.title, fix.code)]
+    texts += [argument.assume for argument in loss.arguments.values()]
+    whole = "\n".join(texts)
+    named = set(re.findall(r"\b(\w+)\.(total|elements|normalised)\b", whole))
+    for given in re.findall(r"\b(?:exceeds|within)\(([^()]*)\)", whole):
+        named |= {(name.strip(), "elements") for name in given.split(",")}
+    # The sum of small tensors follows from their elements.
+    return frozenset(named)
+
+
+def _whole_axis(tensor: torch.Tensor, loss: Loss, name: str, output_shape: tuple[int, ...]) -> int | None:
+    """The axis of a tensor that has to be looked at as a whole: that of the classes."""
+    if name == loss.output:
+        return class_axis_of(loss, tuple(tensor.shape))
+    return _class_axis(tensor, loss, output_shape) if name == loss.target else None
+
+
+def _kind(values: torch.Tensor, low: float, high: float, loss: Loss, name: str, axis: int | None) -> str | None:
+    """What the values are, of the output and the target."""
+    if name == loss.output:
+        return _scores(values, axis, low, high)
+    return _labels(values, axis, low, high) if name == loss.target else None
+
+
+def _first_odd(values: torch.Tensor) -> tuple[int, ...] | None:
     """The index of the first NaN, or else of the first infinite value."""
     for odd in (values.isnan(), values.isinf()):
         if bool(odd.any()):
-            return tuple(int(axis) for axis in torch.unravel_index(odd.to(torch.uint8).argmax(), tensor.shape))
+            return tuple(int(axis) for axis in torch.unravel_index(odd.to(torch.uint8).argmax(), values.shape))
     return None
 
 
@@ -123,26 +182,14 @@ def class_count(loss: Loss, output_shape: tuple[int, ...]) -> int | None:
     return output_shape[axis] if axis is not None and axis < len(output_shape) else None
 
 
-def _distinct(labels: torch.Tensor) -> int:
-    return int(labels.unique().numel())
-
-
-def _normalised_axis(scores: torch.Tensor, low: float, high: float, values: str | None, loss: Loss) -> int | None:
+def _normalised_axis(scores: torch.Tensor, low: float, high: float, values: str | None, read: int | None) -> int | None:
     """The axis other than that of the classes over which a softmax, or its logarithm, has run."""
-    read = class_axis_of(loss, tuple(scores.shape))
-    known = values in ("probabilities", "log-probabilities") or not loss.has_classes or read is None
-    if (
-        known
-        or not scores.is_floating_point()
-        or scores.numel() > LARGEST
-        or not (0 <= low <= high <= 1 or low < high <= 0)
-    ):
-        return None
-    numbers = scores.detach().double()
-    numbers = numbers.exp() if high <= 0 else numbers
-    tolerance = TOLERANCE if scores.dtype in (torch.float32, torch.float64) else 2e-2
+    known = values in ("probabilities", "log-probabilities") or read is None or not scores.is_floating_point()
+    if known or scores.numel() >= MOST_SCORES // 2 or not (0 <= low <= high <= 1 or low < high <= 0):
+        return None  # of a part nothing could be said
+    numbers = _precise(scores).exp() if high <= 0 else _precise(scores)
     axes = [axis for axis in range(scores.dim()) if axis != read and scores.shape[axis] > 1]
-    return next((axis for axis in axes if _ones(numbers.sum(axis), tolerance)), None)
+    return next((axis for axis in axes if _ones(numbers.sum(axis), _tolerance(scores.dtype))), None)
 
 
 def class_axis_told(target: torch.Tensor, loss: Loss) -> int | None:
@@ -150,9 +197,11 @@ def class_axis_told(target: torch.Tensor, loss: Loss) -> int | None:
     read = class_axis_of(loss, tuple(target.shape))
     if not loss.has_classes or read is None or not target.is_floating_point() or not 0 < target.numel() <= LARGEST:
         return None
-    values = target.detach().double()
+    if _range(target.detach())[0] < 0:
+        return None
+    values = _precise(target.detach())
     sums = [axis for axis in range(target.dim()) if target.shape[axis] > 1 and _ones(values.sum(axis), TOLERANCE)]
-    return sums[0] if bool((values >= 0).all()) and len(sums) == 1 and sums[0] != read else None
+    return sums[0] if len(sums) == 1 and sums[0] != read else None
 
 
 def number_facts(value: Any) -> TensorSpec | None:
@@ -178,27 +227,24 @@ def keyword_facts(tensor: torch.Tensor) -> dict[str, Any]:
     """A tensor keyword: shape, dtype, and what decides whether its weights can be used."""
     facts: dict[str, Any] = {"shape": list(tensor.shape), "dtype": dtype_name(tensor)}
     if tensor.numel() and not tensor.is_complex():
-        plain = tensor.detach().to(torch.float64)
-        facts |= {"min": float(plain.min()), "max": float(plain.max()), "total": float(plain.sum())}
+        low, high = _range(tensor.detach())
+        facts |= {"min": low, "max": high, "total": float(tensor.detach().sum(dtype=torch.float64))}
     return facts
 
 
-def _target_values(
-    target: torch.Tensor, plain: torch.Tensor, low: float, high: float, loss: Loss, output_shape: tuple[int, ...]
-) -> str | None:
-    whole = not plain.is_floating_point() or bool((plain == plain.round()).all())
-    axis = _class_axis(target, loss, output_shape)
-    if axis is not None:
-        rows = target.movedim(axis, -1).reshape(-1, target.shape[axis]).double()
-        sums = rows.sum(-1)
-        if whole and low >= 0 and high <= 1:
-            return "one-hot" if bool((sums == 1).all()) else "multi-hot"
-        if low >= 0 and _ones(sums, TOLERANCE):
-            return "probabilities"
-        if high <= 0 and _ones(rows.exp().sum(-1), TOLERANCE):
-            return "log-probabilities"
-        return "class-index" if whole and not target.is_floating_point() else "continuous"
-    return "class-index" if whole else "continuous"
+def _labels(target: torch.Tensor, axis: int | None, low: float, high: float) -> str | None:
+    if math.isnan(low):
+        return None
+    whole = not target.is_floating_point() or bool((target == target.round()).all())
+    if axis is None:
+        return "class-index" if whole else "continuous"
+    if whole and low >= 0 and high <= 1:
+        return "one-hot" if bool((target.sum(axis) == 1).all()) else "multi-hot"
+    if low >= 0 and high <= 1 + TOLERANCE and _ones(_precise(target).sum(axis), _tolerance(target.dtype)):
+        return "probabilities"
+    if high <= 0 and _ones(_precise(target).exp().sum(axis), _tolerance(target.dtype)):
+        return "log-probabilities"
+    return "class-index" if whole and not target.is_floating_point() else "continuous"
 
 
 def _class_axis(target: torch.Tensor, loss: Loss, output_shape: tuple[int, ...]) -> int | None:

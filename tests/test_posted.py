@@ -150,7 +150,8 @@ def _checked(name: str) -> CheckResult:
 
 
 def _kinds(post: Post) -> list[str]:
-    serious = [finding for finding in _checked(post["id"]).findings if finding.severity != "note"]
+    hint = post.get("hint", False)
+    serious = [finding for finding in _checked(post["id"]).findings if hint or finding.severity != "note"]
     return [fix.kind for finding in serious for fix in finding.fixes]
 
 
