@@ -197,19 +197,20 @@ def _ignored_index(loss: Loss | None, keywords: Mapping[str, Any]) -> int | None
 
 
 def _together(one: TensorSpec, other: TensorSpec) -> TensorSpec:
-    """The spec of the first with the range of both; single elements count only as long as they are all there are."""
+    """The spec of the first with the range of both; what was counted holds only as long as the first has all there is.
+
+    A value that is no finite number is what there is to say of all batches.
+    """
     if one is other or other.minimum is None or other.maximum is None or one.minimum is None or one.maximum is None:
         return one
+    if one.odd is not None:
+        return one
+    if other.odd is not None:
+        return replace(other, shape=one.shape, permuted=one.permuted)
     low, high = min(one.minimum, other.minimum), max(one.maximum, other.maximum)
     wider = (low, high) != (one.minimum, one.maximum)
-    return replace(
-        one,
-        minimum=low,
-        maximum=high,
-        total=None if wider else one.total,
-        elements=None if wider else one.elements,
-        values=_kind_of_both(one.values, other.values),
-    )
+    counted: dict[str, Any] = {"total": None, "elements": None, "distinct": None} if wider else {}
+    return replace(one, minimum=low, maximum=high, values=_kind_of_both(one.values, other.values), **counted)
 
 
 def _kind_of_both(one: str | None, other: str | None) -> str | None:
@@ -226,7 +227,8 @@ def _kind_of_both(one: str | None, other: str | None) -> str | None:
 def _said(data: Data, labels: _Labels, keywords: Mapping[str, Any]) -> Iterator[str]:
     spec = labels.spec
     if spec.minimum is not None and spec.maximum is not None:
-        yield f"target measured on {_count_of(data, labels)} of {data.text}: {spec.minimum:.4g} to {spec.maximum:.4g}"
+        found = f"{spec.minimum:.4g} to {spec.maximum:.4g}" if spec.odd is None else "not all of it are finite numbers"
+        yield f"target measured on {_count_of(data, labels)} of {data.text}: {found}"
     index = keywords.get("ignore_index", -100)
     if labels.empty and labels.empty < labels.batches:
         yield (
