@@ -120,6 +120,24 @@ WRONG: dict[str, tuple[str, str, str, str]] = {
 
         Tagger()(torch.randn(4, 9, 5), torch.randint(6, (4, 9)))
     """),
+    "log_softmax, but classes last": ("SC401", "permute", "executed", """
+        model = nn.Linear(5, 7)
+        x, y = torch.randn(4, 7, 5), torch.randint(7, (4, 7))
+        loss = F.nll_loss(F.log_softmax(model(x), dim=-1), y)  # here
+    """),
+    "a view between two modules": ("SC451", "permute-not-view", "executed", """
+        conv, rnn = nn.Conv1d(3, 6, 1), nn.GRU(6, 4, batch_first=True)
+        features = conv(torch.randn(5, 3, 11))
+        steps = features.view(5, 11, 6)  # here
+        loss = F.cross_entropy(rnn(steps)[0][:, -1], torch.randint(4, (5,)))
+    """),
+    "a batch put into another order by its sizes alone": ("SC451", "permute-not-view", "executed", """
+        model = nn.Sequential(nn.Conv2d(3, 6, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        for x, y in DataLoader(TensorDataset(torch.randn(10, 9, 9, 3), torch.randint(6, (10,))), batch_size=5):
+            x = x.view(5, 3, 9, 9)  # here
+            loss = F.cross_entropy(model(x), y)
+            break
+    """),
     "a label without a class, late": ("SC301", "fix-num-classes", "no", """
         model = nn.Linear(5, 3)
         for step in range(7):
@@ -220,6 +238,11 @@ RIGHT = {
         fake = make(torch.randn(4, 3))
         F.binary_cross_entropy_with_logits(judge(fake.detach()), torch.zeros(4, 1)).backward()
         F.binary_cross_entropy_with_logits(judge(fake), torch.ones(4, 1)).backward()
+    """,
+    "two modules and a reshape": """
+        conv, head = nn.Conv1d(3, 6, 1), nn.Linear(6, 4)
+        features = conv(torch.randn(5, 3, 11)).permute(0, 2, 1).reshape(-1, 6)
+        F.cross_entropy(head(features).view(5, 11, 4).transpose(1, 2), torch.randint(4, (5, 11))).backward()
     """,
     "losses of parameters": """
         w = nn.Parameter(torch.randn(3))

@@ -13,15 +13,16 @@ import torch
 from torch.utils.data import DataLoader
 
 from shapecheck.errors import CheckError, Location
+from shapecheck.measure import class_axis_of, output_values
 from shapecheck.pipeline import check
 from shapecheck.probe.probing import Probe
 from shapecheck.report import CheckResult
 from shapecheck.rules import Loss
-from shapecheck.script.following import Trail, as_it_is, batches, repeated
+from shapecheck.script.following import Trail, as_it_is, batches, repeated, trail_of
 from shapecheck.script.origins import Origin, Probes
 from shapecheck.script.tape import ModuleCall
 from shapecheck.script.trails import Way, observed, roles_at_end, still_seen, way_of
-from shapecheck.specs import Observation, Subject
+from shapecheck.specs import Observation, Subject, TensorSpec
 from shapecheck.torch_judge import TorchJudge
 
 _SHUFFLES = frozenset({"positions-mixed", "softmax-over-positions", "softmax-over-samples"})
@@ -67,12 +68,21 @@ def checked(seen: Seen, probes: Probes, judge: bool) -> CheckResult:
         if _is_of_model(way)
         for each in observed(way, comes, name == seen.loss.output)
     ]
+    found += [each for way in _fed(seen) for each in observed(way, False, is_output=False)]
     found += [_cut(seen.cut, probe)] if seen.cut is not None else []
     found = [replace(each, facts={**each.facts, "applies_to": "script"}) for each in found]
     if any(each.kind in _SHUFFLES for each in found):
         subject = _without_values(subject, seen.loss)
     subject = replace(subject, observations=(*subject.observations, *found))
     return check(subject, seen.loss, _judge(seen, probe, ways.get(seen.loss.output)) if judge else None)
+
+
+def _fed(seen: Seen) -> Iterator[Way]:
+    """What the script did to what it gave the module: another module's output, or a batch."""
+    for made in seen.origin.call.taken if seen.origin is not None else ():
+        trail = trail_of(made)
+        if trail is not None and trail.steps:
+            yield Way(trail, None, None)
 
 
 def _cut(cut: Observation, probe: Probe | None) -> Observation:
@@ -83,7 +93,7 @@ def _cut(cut: Observation, probe: Probe | None) -> Observation:
 
 def _without_values(subject: Subject, loss: Loss) -> Subject:
     """What the rows of a tensor hold, where they are not what they should be, is no finding besides."""
-    output = replace(subject.tensors[loss.output], values=None)
+    output = replace(subject.tensors[loss.output], values=None, normalised=None)
     return replace(subject, tensors={**subject.tensors, loss.output: output})
 
 
@@ -125,7 +135,7 @@ def _with_probe(subject: Subject, seen: Seen, probe: Probe, way: Way | None, com
     inside = seen.origin is not None and seen.origin.number
     axes = _flat(probe.axes if inside or way is None else roles_at_end(way), subject, seen.loss)
     if axes is not None and len(axes) == len(spec.shape) and spec.axes is None and set(axes) != {"unknown"}:
-        spec = replace(spec, axes=axes)
+        spec = _with_axes(spec, axes, seen.loss, probe.values if inside or way is None else _again(way, probe))
     trail = None if inside or way is None else way.trail
     return replace(
         subject,
@@ -135,6 +145,19 @@ def _with_probe(subject: Subject, seen: Seen, probe: Probe, way: Way | None, com
         observations=tuple(still_seen(probe.observations, trail, comes)),
         notes=(*subject.notes, *probe.notes),
     )
+
+
+def _again(way: Way, probe: Probe) -> torch.Tensor | None:
+    return None if probe.values is None else repeated(way.trail.made, probe.values)
+
+
+def _with_axes(spec: TensorSpec, axes: tuple[str, ...], loss: Loss, values: torch.Tensor | None) -> TensorSpec:
+    """Where the classes are on another axis than the loss reads, what they hold is measured there."""
+    read = class_axis_of(loss, tuple(size for size in spec.shape if isinstance(size, int)))
+    if "class" in axes and loss.has_classes and axes.index("class") != read:
+        held = None if values is None else output_values(values, axes.index("class"))
+        spec = replace(spec, values=held, normalised=None)
+    return replace(spec, axes=axes)
 
 
 def _flat(axes: tuple[str, ...] | None, subject: Subject, loss: Loss) -> tuple[str, ...] | None:
