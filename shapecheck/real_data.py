@@ -157,8 +157,9 @@ def _looked_at(
     if loss is None:
         return labels
     ends = time.monotonic() + SECONDS
-    for target in _targets(data, path):
-        _count(labels, target, _spec(target, output, loss), loss, keywords)
+    for target in _targets(data, path) if data.seconds < SECONDS else ():
+        spec = measure.tensor_facts(target, loss, loss.target, tuple(output.shape))
+        _count(labels, target, spec, loss, keywords)
         labels.batches += 1
         if time.monotonic() > ends:
             break

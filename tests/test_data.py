@@ -394,6 +394,12 @@ def test_it_is_said_how_much_was_looked_at() -> None:
     assert "target measured on all 40 samples of data: 0 to 4" in notes
 
 
+def test_batches_that_take_long_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shapecheck.real_data.SECONDS", 0.0)
+    notes = shapecheck.check(Net(), "cross_entropy", data=loader()).checks[0].notes
+    assert any(note.startswith("target measured on 1 of 5 batches of data: ") for note in notes)
+
+
 @pytest.mark.parametrize(
     ("kept", "words"),
     [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -37,7 +38,8 @@ _WRITE = "name a DataLoader, a Dataset, a list of batches, or a function without
 class Data:
     """Batches as the user's loader makes them. `others` gives further ones, `batches` is how many there are, where that is known.
 
-    Of a Dataset the first batch is made of `samples`, and the others are single ones, which `batches` then counts.
+    Of a Dataset the first batch is made of `samples`, and the others are single ones, which `batches` then counts. `seconds` is
+    how long the first one took.
     `ends_with_one` is whether the last batch of an epoch holds a single sample, None where nobody knows; `told` says why.
     """
 
@@ -50,6 +52,7 @@ class Data:
     told: str = ""
     location: Location | None = None
     notes: tuple[str, ...] = ()
+    seconds: float = 0.0
 
 
 def load_data(text: str) -> Data:
@@ -68,8 +71,10 @@ def load_data(text: str) -> Data:
 
 def data_of(value: Any, text: str = "data", location: Location | None = None) -> Data:
     """The batches of whatever holds some. Raises ModelError: SC901 where there are none, SC902 where arguments are missing."""
+    began = time.monotonic()
     try:
-        return _Reader(text, location).read(value)
+        data = _Reader(text, location).read(value)
+        return replace(data, seconds=time.monotonic() - began)
     except ModelError:
         raise
     except Exception as error:
