@@ -37,8 +37,20 @@ def subject(
     for known, operand in rule.tensors.items():
         if known not in specs and (known == rule.target or operand.assume is None):
             raise UserError(f"{rule.name} needs the tensor {known!r}", f"it takes: {', '.join(rule.tensors)}")
+    _require_tensors(rule, keywords)
     plain = measure.facts_of_keywords(keywords)
     return Subject(rule.name, specs, plain, name=name or rule.name, location=location, engine="real")
+
+
+def _require_tensors(rule: Loss, keywords: Mapping[str, Any]) -> None:
+    """Raises UserError for a list or number among the keywords where torch takes a tensor: in a real call it is no shape."""
+    for name, value in keywords.items():
+        argument = rule.arguments.get(name)
+        if argument is not None and argument.tensor and not (value is None or isinstance(value, torch.Tensor)):
+            raise UserError(
+                f"{name} is a {unpacking.kind(value)}, but {rule.name} takes a tensor",
+                f"write {name}=torch.as_tensor({name}, dtype=output.dtype)",
+            )
 
 
 def measured(rule: Loss, given: Mapping[str, Any]) -> dict[str, TensorSpec]:

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import shapecheck
-from shapecheck import at_hand
+from shapecheck import UserError, at_hand
 from shapecheck.report import Finding
 from shapecheck.rules import Rule, holder_rules, load_loss, number_rules
 
@@ -168,6 +168,12 @@ def _of_page(code: str) -> tuple[Finding, ...]:
     found: list[Finding] = []
     exec(code, {"torch": torch, "F": SimpleNamespace(cross_entropy=called)})
     return tuple(found)
+
+
+@pytest.mark.parametrize("weight", [[1.0, 2.0, 1.0, 1.0, 1.0], [1, 2, 1, 1, 1], 2.0, X[0].numpy()])
+def test_weights_that_are_no_tensor_are_no_shape_either(weight: Any) -> None:
+    with pytest.raises(UserError, match="but cross_entropy takes a tensor"):
+        shapecheck.check_tensors(X, Y, weight=weight)
 
 
 # ----------------------------------------------------------------------------------------- no finite numbers
