@@ -46,19 +46,14 @@ Instead = Mapping[Step, Callable[..., Any]]
 class Trail:
     """A tensor of a loss and what it came of: `made` is the tensor, `base` the part of a module's output, or of a batch.
 
-    `steps` lead from the base to the tensor, in this order; `indices` has the number of the element of the base at each of its
-    elements, and is None where that cannot be said.
+    `steps` lead from the base to the tensor, in this order; `axes` are for each axis of the tensor the axes of the base that are
+    run through along it, None where that cannot be said.
     """
 
     made: Made
     base: Made
     steps: tuple[Step, ...]
-    indices: torch.Tensor | None
-
-    @property
-    def axes(self) -> tuple[frozenset[int], ...] | None:
-        """For each axis of the tensor the axes of the base that are run through along it."""
-        return None if self.indices is None else varying(self.indices, self.base.shape)
+    axes: tuple[frozenset[int], ...] | None
 
 
 def trail_of(made: Made | None) -> Trail | None:
@@ -66,7 +61,10 @@ def trail_of(made: Made | None) -> Trail | None:
     base, steps = _back(made) if made is not None else (None, ())
     if made is None or base is None:
         return None
-    return Trail(made, base, steps, followed(made, base))
+    if not steps:
+        return Trail(made, base, steps, tuple(frozenset({axis}) for axis in range(len(base.shape))))
+    numbers = followed(made, base)
+    return Trail(made, base, steps, None if numbers is None else varying(numbers, base.shape))
 
 
 def _back(made: Made) -> tuple[Made | None, tuple[Step, ...]]:
@@ -244,9 +242,9 @@ def _some(shape: Shape, most: int) -> tuple[torch.Tensor, ...]:
 def carried(trail: Trail, roles: Sequence[str]) -> tuple[str, ...] | None:
     """The roles of the tensor's axes, from those of the base's axes; None if it cannot be followed."""
     axes = trail.axes
-    if axes is None or trail.indices is None or len(roles) != len(trail.base.shape):
+    if axes is None or len(roles) != len(trail.base.shape):
         return None
-    return tuple(_role(axis, axes, trail.indices.shape, roles) for axis in range(len(axes)))
+    return tuple(_role(axis, axes, trail.made.shape, roles) for axis in range(len(axes)))
 
 
 def _role(axis: int, axes: Sequence[frozenset[int]], shape: Sequence[int], roles: Sequence[str]) -> str:
