@@ -244,6 +244,25 @@ RIGHT = {
         features = conv(torch.randn(5, 3, 11)).permute(0, 2, 1).reshape(-1, 6)
         F.cross_entropy(head(features).view(5, 11, 4).transpose(1, 2), torch.randint(4, (5, 11))).backward()
     """,
+    "an actor and a critic, one state at a time": """
+        critic = nn.Linear(4, 1)
+        values = torch.cat([critic(torch.randn(4)) for _ in range(12)])
+        F.smooth_l1_loss(values, torch.randn(12)).backward()
+    """,
+    "straight through a code book": """
+        encoder, decoder, book = nn.Conv2d(3, 8, 4, 4), nn.ConvTranspose2d(8, 3, 4, 4), nn.Embedding(16, 8)
+        x = torch.randn(5, 3, 16, 16)
+        z = encoder(x)
+        nearest = torch.cdist(z.permute(0, 2, 3, 1).reshape(-1, 8), book.weight).argmin(1)
+        code = book(nearest).view(5, 4, 4, 8).permute(0, 3, 1, 2)
+        commit = F.mse_loss(z, code.detach()) + F.mse_loss(code, z.detach())
+        (F.mse_loss(decoder(z + (code - z).detach()), x) + commit).backward()
+    """,
+    "anchors cut from channels": """
+        head = nn.Conv2d(4, 15, 3, padding=1)
+        scores = head(torch.randn(2, 4, 6, 6)).view(2, 3, 5, 6, 6).permute(0, 3, 4, 1, 2).reshape(2, -1, 5)
+        F.cross_entropy(scores.transpose(1, 2), torch.randint(5, (2, 108))).backward()
+    """,
     "losses of parameters": """
         w = nn.Parameter(torch.randn(3))
         F.mse_loss(w, torch.zeros(3)).backward()

@@ -10,10 +10,11 @@ from typing import Any
 
 from torch import nn
 
-from shapecheck.errors import CheckError
+from shapecheck.errors import CheckError, ModelError
 from shapecheck.intercept.calls import LossCall
 from shapecheck.intercept.interception import Interception
 from shapecheck.probe.inputs.real import RealCall
+from shapecheck.probe.inputs.tries import first_line
 from shapecheck.probe.loading.allowances import uncompiled
 from shapecheck.probe.probing import Probe, ProbeHints, probe
 from shapecheck.rules import Loss
@@ -69,6 +70,8 @@ def _probed(origin: Origin, loss: Loss, folders: tuple[Any, ...]) -> Probe | Che
         return probe(module, (), origin.path or None, hints, real=origin.call.real or RealCall(()))
     except CheckError as error:
         return error
+    except Exception as error:  # what the tensors alone say is still worth a report
+        return ModelError(f"{type(error).__name__}: {first_line(error)}", code="SC904")
 
 
 # ---------------------------------------------------------------------------- a module that computes its loss itself

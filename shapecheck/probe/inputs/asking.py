@@ -271,7 +271,9 @@ def _usual_labels(argument: Argument, first: Arrival | None) -> tuple[str, ...]:
     if len(shape) == 3:
         return ("batch", "", "time") if pinned == shape[1] != shape[2] else ("batch", "time", "")
     names = ("height", "width") if len(shape) == 4 else ("depth", "height", "width")
-    return ("batch", *names, "") if shape[-1] <= 4 < shape[1] else ("batch", "", *names)[: len(shape)]
+    return (
+        ("batch", *names, "") if len(shape) > 1 and shape[-1] <= 4 < shape[1] else ("batch", "", *names)[: len(shape)]
+    )
 
 
 def _by_arrival(shape: tuple[int, ...], arrived: tuple[int, ...], space: tuple[str, ...]) -> tuple[str, ...]:
