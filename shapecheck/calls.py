@@ -73,6 +73,8 @@ def _resized(name: str, facts: Facts, tensors: Tensors, start: State, after: Sta
 def _lined_up(name: str, facts: Facts, start: State, after: State) -> tuple[str, int] | None:
     """The axis of an unchanged output that the fix lines a vector up with, as in `pos_weight.view(-1, 1, 1)`."""
     output, fixed_shape = after.loss.output, getattr(after.arguments.get(name), "shape", ())
+    if len(fixed_shape) == 1 < len(facts.shape) and not after.calls.get(output):
+        return output, start.tensors[output].rank - 1  # a column made a row again
     if len(facts.shape) != 1 or len(fixed_shape) < 2 or after.calls.get(output):
         return None
     first = start.tensors[output].rank - len(fixed_shape)

@@ -402,6 +402,8 @@ def _facts_after(state: State, name: str, before: Named, after: Named) -> Facts:
     for operation, _, detail in after.done[len(before.done) :]:
         minimum, maximum = _range_after(operation, detail, minimum, maximum)
         values = _VALUES_AFTER.get(operation, values)
+    if facts.normalised is not None and _class_origin(after) == before.origins[facts.normalised]:
+        values = "log-probabilities" if facts.maximum is not None and facts.maximum <= 0 else "probabilities"
     same = not done and after.sizes == before.sizes
     return replace(
         facts,
@@ -417,6 +419,11 @@ def _facts_after(state: State, name: str, before: Named, after: Named) -> Facts:
         values=values,
         permuted=facts.permuted and not after.contiguous,
     )
+
+
+def _class_origin(named: Named) -> tuple[Any, ...]:
+    """Which axis the classes were before, where the fix has told which axis they are."""
+    return named.origins[named.names.index("class")] if "class" in named.names else ()
 
 
 _VALUES_AFTER = {
