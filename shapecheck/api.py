@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shapecheck.callable_names import names_callable
-from shapecheck.errors import Location, UserError
+from shapecheck.errors import UserError
 from shapecheck.keywords import checked
 from shapecheck.report import CheckResult, Report
 from shapecheck.rule_folders import opened
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from shapecheck.intercept.stack import Spot
     from shapecheck.jobs import ModelCheck
     from shapecheck.own_loss.calling import OwnLoss
 
@@ -92,6 +93,7 @@ def check_tensors(
     from shapecheck import at_hand
     from shapecheck.pipeline import check as check_subject
     from shapecheck.torch_judge import TorchJudge
+    from shapecheck.written import named_in
 
     ours = _loss(loss, loss_args, opened(rules))
     if tensors is not None and not isinstance(tensors, Mapping):
@@ -101,8 +103,10 @@ def check_tensors(
     if ours.own is not None:
         return _check_own_tensors(ours.own, given)
     assert ours.rule is not None
-    subject = at_hand.subject(ours.rule, given, ours.arguments, location=_caller())
-    return Report((check_subject(replace(subject, notes=ours.notes), ours.rule, TorchJudge()),), __version__)
+    spot = _caller()
+    subject = at_hand.subject(ours.rule, given, ours.arguments, location=spot.location)
+    subject = replace(subject, notes=ours.notes, written=named_in(spot.expression, ours.rule))
+    return Report((check_subject(subject, ours.rule, TorchJudge()),), __version__)
 
 
 def _require_model(model: Any) -> None:
@@ -152,16 +156,16 @@ def _check_own_tensors(loss: OwnLoss, given: Mapping[str, Any]) -> Report:
     for name, value in given.items():
         require_tensor(str(name), value)
     specs = {str(name): measure.spec_of(value) for name, value in given.items()}
-    subject = Subject(loss.text, specs, name=loss.text, location=_caller(3), engine="real")
+    subject = Subject(loss.text, specs, name=loss.text, location=_caller(3).location, engine="real")
     return Report((check_own(subject, loss, given.get("output"), given.get("target")),), __version__)
 
 
-def _caller(depth: int = 2) -> Location:
-    """The line that called `check_tensors`, as the user would type the path."""
+def _caller(depth: int = 2) -> Spot:
+    """Where `check_tensors` was called."""
     from shapecheck.intercept.stack import Spot
 
     frame = sys._getframe(depth)
-    return Spot(frame.f_code, frame.f_lasti).location
+    return Spot(frame.f_code, frame.f_lasti)
 
 
 def _shown(value: Any) -> str:

@@ -21,7 +21,8 @@ class Fix:
     """One way out, with torch code that pastes.
 
     `code` is the expression that replaces `applies_to`; `call` is the whole loss call with this fix and whatever
-    the other findings of the check need; `setup` is what has to stand before it (a module to add). `verified` is
+    the other findings of the check need; `setup` is what has to stand before it (a module to add). `line` and `line_setup` are
+    the same as the user's own line, in their names, where the call was seen as they wrote it. `verified` is
     executed (run on real tensors against a per-element reference), contract (only the rule was consulted) or no.
     """
 
@@ -32,6 +33,8 @@ class Fix:
     intent: str | None = None
     call: str = ""
     setup: str = ""
+    line: str = ""
+    line_setup: str = ""
     verified: str = "no"
     proof: str = ""
     trap: str = ""
@@ -47,6 +50,7 @@ class Fix:
             "code": self.code,
             "call": self.call,
             "setup": self.setup,
+            "line": self.line,
             "verified": self.verified,
             "proof": self.proof,
             "trap": self.trap,

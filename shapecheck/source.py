@@ -102,6 +102,13 @@ def simple_statement(path: str, line: int) -> ast.stmt | None:
     return min(found, key=lambda node: (node.end_lineno or 0) - node.lineno, default=None)
 
 
+def with_call_replaced(statement: ast.stmt, call: ast.Call, expression: ast.expr) -> str:
+    """The statement with an expression in the place of a call that it holds."""
+    changed, dumped = copy.deepcopy(statement), ast.dump(call)
+    twin = next(node for node in ast.walk(changed) if isinstance(node, ast.Call) and ast.dump(node) == dumped)
+    return ast.unparse(_Put(twin, expression).visit(changed))
+
+
 def main_block_line(tree: ast.Module, name: str) -> int | None:
     """Where `if __name__ == "__main__":` binds the name."""
     for node in tree.body:
@@ -191,6 +198,16 @@ _SIMPLE = (ast.Return, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr)
 
 def _spans(node: ast.stmt, line: int) -> bool:
     return node.lineno <= line <= (node.end_lineno or node.lineno)
+
+
+class _Put(ast.NodeTransformer):
+    """One call replaced by an expression."""
+
+    def __init__(self, place: ast.Call, expression: ast.expr) -> None:
+        self._place, self._expression = place, expression
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        return self._expression if node is self._place else self.generic_visit(node)
 
 
 class _LeaveOut(ast.NodeTransformer):

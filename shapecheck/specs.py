@@ -153,6 +153,15 @@ class Observation:
     remedy: Remedy | None = None
 
 
+@dataclass(frozen=True)
+class WrittenCall:
+    """A loss call in the user's own words: the expression, those of its tensors by the contract's names, and its line."""
+
+    text: str
+    tensors: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    location: Location | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Subject:
     """All that is known of one loss call, wherever it came from."""
@@ -170,6 +179,7 @@ class Subject:
     engine: str = "none"
     notes: tuple[str, ...] = ()
     arguments: tuple[UsedArgument, ...] = ()
+    written: WrittenCall | None = None
 
 
 def parse_dtype(text: str) -> str:

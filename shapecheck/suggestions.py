@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
+from shapecheck import written
 from shapecheck.diagnosis import Diagnosis, Option, State
 from shapecheck.matching import Facts
 from shapecheck.messages import fill
@@ -98,7 +100,8 @@ def _fix(case: Case, cause: Diagnosis, option: Option) -> Fix:
         code=fill(template.code, env) if template.code else _code(template, own, after),
         intent=_intent(case, after),
         call="" if template.code else _call(case, after),
-        setup=_setup(case, after),
+        setup=_setup(after, case.symbols, case.loss.output),
+        **_in_their_words(case, after, template),
         output_shape=_shape(case, after, case.loss.output),
         target_shape=_shape(case, after, case.loss.target),
     )
@@ -119,13 +122,34 @@ def _code(template: FixTemplate, changed: list[str], after: State) -> str:
 
 def _call(case: Case, after: State) -> str:
     """The whole loss call as it pastes."""
+    return f"loss = {_expression(case, after)}"
+
+
+def _expression(case: Case, after: State, tensors: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The loss call with all its arguments; `tensors` are those that are called otherwise than in the contract."""
     loss = after.loss
-    values = [_argument(after, name) for name in loss.tensors]
+    values = [tensors.get(name) or _argument(after, name) for name in loss.tensors]
     given = {**case.subject.loss_args, **after.new_arguments}
     keywords = [f"{name}={_argument(after, name)}" for name in given if name in after.arguments]
     returned = f".{loss.returns}" if loss.returns else ""
     arguments = values if loss.written == "criterion" else [*values, *keywords]
-    return f"loss = {loss.written}({', '.join(arguments)}){returned}"
+    return f"{loss.written}({', '.join(arguments)}){returned}"
+
+
+def _in_their_words(case: Case, after: State, template: FixTemplate) -> dict[str, str]:
+    """The fix in the user's own line, with the names that the tensors have there, where the call was seen as they wrote it."""
+    call = case.subject.written
+    if call is None or template.code:
+        return {}
+    names = {name: written.operand(text) for name, text in call.tensors.items()}
+    changed = {name: code_of(after.calls[name], text) for name, text in names.items() if after.calls.get(name)}
+    if any(code.count(names[name]) > 1 and not written.is_plain(names[name]) for name, code in changed.items()):
+        return {}  # what is called once would be called twice
+    keywords = {name: _argument(after, name) for name in after.new_arguments}
+    same = after.loss is case.loss
+    line = written.mended(call, case.loss, changed, keywords) if same else ""
+    line = line or written.stated(call, _expression(case, after, {**call.tensors, **changed}))
+    return {"line": line, "line_setup": _setup(after, case.symbols, names[case.loss.output])}
 
 
 def _argument(after: State, name: str) -> str:
@@ -146,14 +170,14 @@ def _value(name: str, value: Any, kind: str) -> str:
     return repr(value)
 
 
-def _setup(case: Case, after: State) -> str:
-    """What has to stand before the loss call: the pooling layer and the weights it gives."""
+def _setup(after: State, symbols: Symbols, output: str) -> str:
+    """What has to stand before the loss call: the pooling layer and the weights it gives to what is called `output`."""
     calls = after.calls.get(after.loss.output, ())
     place = next((index for index, call in enumerate(calls) if call.kind == "attention"), None)
     if place is None:
         return ""
-    features = case.symbols.name(dict(calls[place].kwargs)["features"])
-    scored = code_of(calls[:place], after.loss.output)
+    features = symbols.name(dict(calls[place].kwargs)["features"])
+    scored = code_of(calls[:place], output)
     return (
         f"attention = nn.Linear({features}, 1)  # a part of the model, trained with it\n"
         f"weights = attention({scored}).softmax(dim={calls[place].args[0]})"

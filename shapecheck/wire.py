@@ -13,7 +13,7 @@ _KINDS: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
         report.Fix, report.Row, report.Finding, report.AcceptedTarget, report.CheckResult, report.ScriptRun, specs.TensorSpec,
-        specs.ProbedInput, specs.UsedArgument, specs.Subject, specs.Observation, specs.Remedy, specs.InputRequest,
+        specs.ProbedInput, specs.UsedArgument, specs.WrittenCall, specs.Subject, specs.Observation, specs.Remedy, specs.InputRequest,
         Location,
     )
 }  # fmt: skip

@@ -25,7 +25,8 @@ from shapecheck.intercept.calls import Deliberate, LossCall
 from shapecheck.intercept.interception import Interception
 from shapecheck.intercept.telling import unseen
 from shapecheck.oracle import function_of
-from shapecheck.rules import all_losses
+from shapecheck.rules import all_losses, load_loss
+from shapecheck.specs import WrittenCall
 
 LOGITS, LABELS = torch.randn(4, 3), torch.tensor([0, 1, 2, 0])
 ROWS, SIGNS = torch.rand(4, 3), torch.tensor([1, -1, 1, -1])
@@ -39,9 +40,11 @@ class Listener:
         self.told: list[tuple[str, LossCall]] = []
         self.errors: list[Exception] = []
         self.results: list[Any] = []
+        self.words: list[WrittenCall | None] = []
 
     def before(self, call: LossCall) -> None:
         self.told.append(("before", call))
+        self.words.append(call.told_by(load_loss(call.loss)))
 
     def after(self, call: LossCall, result: Any) -> None:
         self.told.append(("after", call))
@@ -209,7 +212,9 @@ def test_the_line_is_the_users(listener: Listener) -> None:
     first = inspect.getsourcelines(step)[1]
     assert [line.line for line in call.lines][:2] == [first + 1, first + 3]
     if sys.version_info >= (3, 11):
-        assert call.written == "criterion"
+        told = listener.words[0]
+        assert told is not None
+        assert (told.text, dict(told.tensors)) == ("criterion(LOGITS, LABELS)", {"output": "LOGITS", "target": "LABELS"})
 
 
 # ------------------------------------------------------------------------------------- put back

@@ -22,7 +22,7 @@ LAYERS = (
     "__init__", "errors", "version", "yamls", "endings", "notebooks", "source", "forms", "shapes", "plans", "specs", "functions", "conditions",
     "messages", "targets", "callable_names", "report", "wire", "spec_files",
     # the rules, and what follows from them
-    "operations", "symbols", "rules", "narrowing", "keywords", "matching", "readings", "diagnosis", "drawing", "suggestions",
+    "operations", "symbols", "rules", "narrowing", "keywords", "written", "matching", "readings", "diagnosis", "drawing", "suggestions",
     "model_rules", "holders", "number_rules", "pipeline", "check_pages", "pages", "rule_folders", "rule_cases", "rule_schema",
     # torch: measured, asked, probed
     "measure", "unpacking", "at_hand", "probe", "callables", "samples", "oracle", "calls", "reference", "verify", "torch_judge", "own_loss", "intercept", "real_data", "jobs",

@@ -48,6 +48,7 @@ FIX = closed(
     code=TEXT,
     call={"type": "string"},
     setup={"type": "string"},
+    line={"type": "string"},
     verified={"enum": ["executed", "contract", "no"]},
     proof={"type": "string"},
     trap={"type": "string"},

@@ -9,6 +9,10 @@ from typing import Any, Protocol
 
 from shapecheck.errors import Location
 from shapecheck.intercept.stack import Spot
+from shapecheck.probe.places import is_asked_by_user
+from shapecheck.rules import Loss
+from shapecheck.specs import WrittenCall
+from shapecheck.written import written
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,10 +39,11 @@ class LossCall:
         """All of the user's lines on the stack, innermost first."""
         return tuple(spot.location for spot in self.stack)
 
-    @cached_property
-    def written(self) -> str:
-        """How the user's line calls it, such as `criterion`; '' where that is not known."""
-        return self.stack[0].written
+    def told_by(self, rule: Loss) -> WrittenCall | None:
+        """The call in the user's own words, if it is their line that calls torch."""
+        if not is_asked_by_user():
+            return None
+        return written(self.stack[0].expression, rule, self.location)
 
 
 class Deliberate(Exception):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import linecache
 import os
 import sys
@@ -39,16 +38,8 @@ class Spot(NamedTuple):
             return Location(filename, self.line)
 
     @property
-    def written(self) -> str:
-        """What is called there, as it is written: `criterion`, `self.loss`; '' where that is not known (Python 3.10)."""
-        try:
-            called = ast.parse(self._segment(), mode="eval").body
-        except (SyntaxError, ValueError):
-            return ""
-        return ast.unparse(called.func) if isinstance(called, ast.Call) else ""
-
-    def _segment(self) -> str:
-        """The source text of the running expression."""
+    def expression(self) -> str:
+        """The source text of what is running there; '' where that is not known (Python 3.10)."""
         positions: Any = getattr(self.code, "co_positions", None)
         if positions is None:
             return ""

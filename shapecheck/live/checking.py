@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +17,8 @@ from shapecheck.intercept.telling import unseen
 from shapecheck.pages import check_codes
 from shapecheck.report import CheckResult, select
 from shapecheck.rule_folders import opened
-from shapecheck.rules import load_loss
+from shapecheck.rules import Loss, load_loss
+from shapecheck.specs import WrittenCall
 from shapecheck.torch_judge import TorchJudge
 
 T = TypeVar("T")
@@ -42,15 +43,16 @@ class Asked:
     def result(self, call: LossCall) -> CheckResult | None:
         """None where the tensors cannot be measured."""
         try:
-            found = _undisturbed(lambda: self._checked(call))
+            rule = load_loss(call.loss, self.folders)
+            told = call.told_by(rule)
+            found = _undisturbed(lambda: self._checked(call, rule, told))
         except UserError:
             return None
         return select(found, self.select, self.ignore)
 
-    def _checked(self, call: LossCall) -> CheckResult:
-        rule = load_loss(call.loss, self.folders)
+    def _checked(self, call: LossCall, rule: Loss, told: WrittenCall | None) -> CheckResult:
         subject = at_hand.subject(rule, call.tensors, call.loss_args, location=call.location)
-        return pipeline.check(subject, rule, TorchJudge())
+        return pipeline.check(replace(subject, written=told), rule, TorchJudge())
 
 
 def _listed(codes: Codes) -> tuple[str, ...]:

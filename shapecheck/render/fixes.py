@@ -83,8 +83,9 @@ def _title(label: str, fix: Fix, columns: int) -> Iterator[Line]:
 
 
 def _code(fix: Fix) -> Iterator[Line]:
-    """What to paste: the setup, then the call (or the bare expression). Never wrapped."""
-    for line in _pasteable(code_lines(fix.setup), code_lines(fix.call or fix.code)):
+    """What to paste: the setup, then the user's line, the call or the bare expression. Never wrapped."""
+    setup = fix.line_setup if fix.line else fix.setup
+    for line in _pasteable(code_lines(setup), code_lines(fix.line or fix.call or fix.code)):
         yield ((CODE_INDENT, ""), (line, "code")) if line else ()
 
 

@@ -149,6 +149,7 @@ class Recording:
         try:
             with torch.no_grad():
                 measured = subject(loss, call.tensors, call.loss_args, name=str(call.location), location=call.location)
+                measured = replace(measured, written=call.told_by(loss))
         except CheckError as error:
             return Seen(loss, call.location, error=error)
         trails = {name: trail for name, value in call.tensors.items() if (trail := trail_of(self._tape.made(value)))}

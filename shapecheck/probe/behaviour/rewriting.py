@@ -59,26 +59,12 @@ def _statement(step: Step, rewrite: Callable[[ast.Call], str | None]) -> str | N
     text = rewrite(calls[0])
     if text is None:
         return None
-    changed = copy.deepcopy(original)
-    twin = next(
-        node for node in ast.walk(changed) if isinstance(node, ast.Call) and ast.dump(node) == ast.dump(calls[0])
-    )
-    written = ast.unparse(_Put(twin, ast.parse(text, mode="eval").body).visit(changed))
+    written = source.with_call_replaced(original, calls[0], ast.parse(text, mode="eval").body)
     return written if len(written) <= _LONGEST else None
 
 
 def _simple_at(location: Location | None) -> ast.stmt | None:
     return source.simple_statement(location.path, location.line) if location and location.line else None
-
-
-class _Put(ast.NodeTransformer):
-    """One call replaced by an expression."""
-
-    def __init__(self, place: ast.Call, expression: ast.expr) -> None:
-        self._place, self._expression = place, expression
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        return self._expression if node is self._place else self.generic_visit(node)
 
 
 def _name(call: ast.Call) -> str:
