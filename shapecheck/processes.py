@@ -37,7 +37,12 @@ Process = subprocess.Popen[bytes]
 def spawn() -> Process:
     """A worker in a session of its own, so that Ctrl-C at the terminal reaches only its parent."""
     return subprocess.Popen(
-        [sys.executable, "-c", BOOTSTRAP.format(module="shapecheck.worker"), os.path.dirname(os.path.abspath(__file__))],
+        [
+            sys.executable,
+            "-c",
+            BOOTSTRAP.format(module="shapecheck.worker"),
+            os.path.dirname(os.path.abspath(__file__)),
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=_environment(),
