@@ -48,11 +48,13 @@ def main() -> None:
         right = []
         for words, tags in loader():
             scores = tagger(words)
-            loss = F.cross_entropy(scores.movedim(-1, 1), tags) if args.mended else F.cross_entropy(scores, tags)
+            right.append(float((scores.argmax(-1) == tags).float().mean()))
+            if args.mended:
+                scores = scores.movedim(-1, 1)
+            loss = F.cross_entropy(scores, tags)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            right.append(float((scores.argmax(-1) == tags).float().mean()))
         print(f"epoch {epoch + 1}: loss {loss.item():.2f}, {sum(right) / len(right):.0%} of the tags right")
 
 

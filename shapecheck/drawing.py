@@ -23,6 +23,7 @@ ORIGINS = {
     "inferred": "measured",
     "assumed": "assumed",
 }
+_LONGEST_NAME = 24
 _NAMES = {"one": "unit", "where": "position", "other": "position", "axis": ""}
 
 
@@ -104,9 +105,11 @@ def _label(name: str) -> str:
 
 
 def _note(subject: Subject, name: str, dtype: str | None) -> str:
+    """The dtype, and what the tensor is called where the user calls the loss, or else where it is from."""
     tensor = subject.tensors.get(name)
     origin = ORIGINS[tensor.origin] if tensor is not None else "assumed"
-    return f"{dtype}, {origin}"
+    called = subject.written.tensors.get(name, "") if subject.written is not None else ""
+    return f"{dtype}, {called if called and len(called) <= _LONGEST_NAME else origin}"
 
 
 def _mark(cause: Diagnosis, tensor: str) -> tuple[int | None, str]:

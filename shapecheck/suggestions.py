@@ -58,12 +58,19 @@ def suggest(case: Case, causes: Sequence[Diagnosis], cause: Diagnosis, verifier:
         if option.step is not None and verifier is not None:
             proof = verifier.prove(causes, cause, option)
             grade = "executed" if proof.executed else _unrun(option)
-            fix = replace(fix, verified=grade, proof=proof.text, trap=proof.trap)
+            fix = replace(fix, verified=grade, proof=proof.text, trap=_with_their_name(case, proof.trap))
         elif option.template.run and verifier is not None:
             fix = _run_without(case, cause, option, fix, verifier)
         elif option.step is not None:
             fix = replace(fix, verified=_unrun(option))
         yield fix
+
+
+def _with_their_name(case: Case, trap: str) -> str:
+    """The sentence about `output.reshape(...)`, the output called what the user calls it."""
+    call, output = case.subject.written, case.loss.output
+    known = call is not None and output in call.tensors and trap.startswith(f"{output}.")
+    return written.operand(call.tensors[output]) + trap.removeprefix(output) if call and known else trap
 
 
 def _unrun(option: Option) -> str:
