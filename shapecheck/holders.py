@@ -15,7 +15,8 @@ from shapecheck.matching import holds
 from shapecheck.messages import fill
 from shapecheck.report import CheckResult, Finding, Fix, Row
 from shapecheck.rules import FixTemplate, Loss, Rule, holder_rules
-from shapecheck.specs import Part, Subject, TensorSpec
+from shapecheck.specs import Part, Subject, TensorSpec, WrittenCall
+from shapecheck.written import operand
 
 MOST_SHOWN = 3
 HOWS = ("member", "tensor", "stack")
@@ -98,7 +99,8 @@ def ranked(subject: Subject, loss: Loss, name: str, quick: Check) -> list[Way]:
     parts = _parts(subject, name) or ()
     ways = []
     for part in parts:
-        opened = replace(subject, tensors={**subject.tensors, name: part.spec})
+        tensors = {**subject.tensors, name: part.spec}
+        opened = replace(subject, tensors=tensors, written=_opened(subject.written, name, part))
         ways.append(Way(part, opened, quick(opened)))
     known = SCORES if name == loss.output else LABELS
 
@@ -107,6 +109,13 @@ def ranked(subject: Subject, loss: Loss, name: str, quick: Check) -> list[Way]:
         return member_of_whole, way.result.contract != "accepts", not way.mended, way.errors, _by_name(way.part, known)
 
     return sorted(ways, key=rank)
+
+
+def _opened(call: WrittenCall | None, name: str, part: Part) -> WrittenCall | None:
+    """The call in the user's words, with the part where the tensor should be."""
+    if call is None or name not in call.tensors:
+        return None
+    return replace(call, tensors={**call.tensors, name: part.code(operand(call.tensors[name]))})
 
 
 def _is_whole(ways: Sequence[Way]) -> bool:
@@ -248,6 +257,7 @@ def _each(template: FixTemplate, facts: Mapping[str, Any], way: Way, plain: Plai
         applies_to="loss",
         code=code,
         call=f"loss = {code}",
+        line="",
         proof=proof,
         trap="",
     )

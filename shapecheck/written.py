@@ -51,7 +51,10 @@ def operand(expression: str) -> str:
 
 
 def mended(call: WrittenCall, rule: Loss, changed: Mapping[str, str], keywords: Mapping[str, str]) -> str:
-    """The user's statement with these tensors (by the rule's names) and keywords changed; '' where that cannot be written."""
+    """The user's statement with these tensors (by the rule's names) and keywords changed; '' where that cannot be written.
+
+    What `call` has for a tensor is put in its place too, where that is something else than what was written.
+    """
     node = _expression(call.text)
     if not isinstance(node, ast.Call):
         return ""
@@ -59,8 +62,9 @@ def mended(call: WrittenCall, rule: Loss, changed: Mapping[str, str], keywords: 
         return ""  # those of a module are given where it is built
     changed_call = copy.deepcopy(node)
     for name, tensor in dict(_tensors(changed_call, rule)).items():
-        replacement = _expression(changed[name]) if name in changed else None
-        if replacement is not None:
+        text = changed.get(name, call.tensors[name])
+        replacement = _expression(text)
+        if replacement is not None and ast.unparse(tensor) != text:
             _replace(changed_call, tensor, replacement)
     kept = [each for each in changed_call.keywords if each.arg not in keywords]
     new = [ast.keyword(name, value) for name, text in keywords.items() if (value := _expression(text)) is not None]

@@ -135,6 +135,16 @@ def test_lines_run_and_give_what_the_fix_gives() -> None:
         assert torch.isfinite(function(*arguments, **keywords))
 
 
+def test_a_member_of_what_is_passed_stands_in_the_line() -> None:
+    scores = [torch.randn(4, 5), torch.randn(4, 5)]
+    report = shapecheck.check_tensors(scores, TAGS[:, 0], "cross_entropy")
+    first, second = report.findings[0].fixes[:2]
+    assert second.line == ""
+    assert "for each in output" in second.call
+    if sys.version_info >= (3, 11):
+        assert first.line == "loss = F.cross_entropy(scores[0], TAGS[:, 0])"
+
+
 def test_names_at_a_breakpoint() -> None:
     logits, labels = SCORES, TAGS
     report = shapecheck.check_tensors(logits, labels, "cross_entropy")
