@@ -189,7 +189,9 @@ def run_script(
         script_runs.ScriptRequest(name, args, module is not None, steps, verify, _seconds(timeout), folders)
     )
     report = runs.selected(replace(report, strict=strict), chosen, ignored)
-    _write(_rendered(report, format, quiet, verbose, no_color))
+    shared = terminal.is_terminal(sys.stdout) and terminal.is_terminal(sys.stderr)
+    start = terminal.new_line(terminal.width()) if shared else ""  # a progress bar of the script's may stand there
+    _write(start + _rendered(report, format, quiet, verbose, no_color))
     raise typer.Exit(INTERRUPTED if script_runs.interrupted(report) else report.exit_code)
 
 

@@ -26,7 +26,7 @@ from shapecheck.errors import Location
 from shapecheck.processes import BOOTSTRAP
 
 _LAST_WORDS = 15.0  # for checks of what was seen by then
-_FAREWELL = 10.0  # for exit handlers, once all is said
+_FAREWELL = 10.0  # for what closes files when the script is stopped, and for exit handlers once all is said
 _LOADING = 600.0  # for importing torch, which is no time of the script's
 _DUMPED = re.compile(r'^  File "(.+)", line (\d+) in', re.MULTILINE)
 
@@ -51,7 +51,7 @@ class ScriptProcess:
         self._timeout = timeout
         self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._deadline = time.monotonic() + _LOADING
-        self._timed_out = self._interrupted = self._all_said = False
+        self._timed_out = self._interrupted = self._told_to_end = self._stopped = self._all_said = False
 
     def __enter__(self) -> ScriptProcess:
         self._folder = tempfile.TemporaryDirectory(prefix="shapecheck-", ignore_cleanup_errors=True)
@@ -121,18 +121,21 @@ class ScriptProcess:
             return None
 
     def _renew(self, message: Message) -> None:
-        """Each message buys time: the script's time is its own, checks have as much again."""
+        """Each message buys time: the script's time is its own, checks have as much again. A stopped script has to end."""
         self._all_said = "run" in message
-        left = _FAREWELL if self._all_said else _LAST_WORDS if self._timed_out or self._interrupted else self._timeout
-        if "seen" not in message:
-            self._deadline = time.monotonic() + left
+        self._stopped |= "stopped" in message
+        if "seen" in message:
+            return
+        ending = self._all_said or "stopped" in message
+        left = _FAREWELL if ending else _LAST_WORDS if self._told_to_end else self._timeout
+        self._deadline = time.monotonic() + left
 
     def _time_is_up(self) -> None:
-        if self._all_said or self._timed_out or self._interrupted or not hasattr(signal, "SIGXCPU"):
+        if self._all_said or self._told_to_end or not hasattr(signal, "SIGXCPU"):
             self._timed_out = not (self._all_said or self._interrupted)
             self._kill()
             return
-        self._timed_out = True
+        self._timed_out, self._told_to_end = not self._stopped, True
         self._deadline = time.monotonic() + _LAST_WORDS
         self._process.send_signal(signal.SIGXCPU)
 
@@ -141,7 +144,7 @@ class ScriptProcess:
         if self._interrupted:
             self._kill()
             raise KeyboardInterrupt
-        self._interrupted = True
+        self._interrupted = self._told_to_end = True
         self._deadline = time.monotonic() + _LAST_WORDS
         if self._alone and os.name == "posix":
             self._process.send_signal(signal.SIGINT)

@@ -24,6 +24,11 @@ from shapecheck.version import __version__
 DEFAULT_TIMEOUT = 60.0
 _EXAMPLE = "write shapecheck run train.py [args...], or shapecheck run -m package.train [args...]"
 _SMALLER = "give the script a smaller batch or model"
+_IN_ITS_PROCESS = (
+    "only what runs in the script's own process, or is forked from it, is followed: let it train there (many scripts "
+    "take a world size or a number of processes), or check the model by itself: shapecheck model.py:Net "
+    "--loss cross_entropy"
+)
 _CUT_SHORT = "the process ended before the model could be probed: the tensors alone were checked"
 
 
@@ -188,6 +193,8 @@ def _without_words(request: ScriptRequest, ended: Ended) -> ScriptRun | None:
 
 
 def _no_loss(request: ScriptRequest, run: ScriptRun | None) -> ModelError:
+    if run is not None and run.ended == "refused":
+        return ModelError("the script was stopped before it called a loss", _IN_ITS_PROCESS, code="SC912")
     from shapecheck.rules import all_losses
 
     names = ", ".join(loss.name for loss in all_losses(request.rules))

@@ -306,7 +306,7 @@ rows = st.builds(
 )  # fmt: skip
 fixes = st.builds(
     Fix, st.sampled_from(["permute", "change-model"]), prose, st.sampled_from(["output", "model"]), words,
-    st.sampled_from([None, "per-sample", "per-position"]), words, words,
+    st.sampled_from([None, "per-sample", "per-position"]), words, words, words, words,
     st.sampled_from(["executed", "contract", "no"]),
     prose, prose,
 )  # fmt: skip
@@ -361,7 +361,10 @@ def without_code(any_report: Report) -> Report:
     """The same report with nothing in it that may not be wrapped."""
 
     def bare(finding: Finding) -> Finding:
-        return replace(finding, fixes=tuple(replace(fix, code="", call="", setup="") for fix in finding.fixes))
+        return replace(
+            finding,
+            fixes=tuple(replace(fix, code="", call="", setup="", line="", line_setup="") for fix in finding.fixes),
+        )
 
     return replace(
         any_report,

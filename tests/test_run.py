@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import pytest
 from shapecheck import wire
 from shapecheck.errors import Location
 from shapecheck.render import text
-from shapecheck.report import CheckResult, Report, ScriptRun
+from shapecheck.report import CheckResult, Finding, Fix, Report, ScriptRun
 from shapecheck.specs import TensorSpec
 
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key not in ("FORCE_COLOR", "NO_COLOR", "COLUMNS")}
@@ -421,6 +421,43 @@ with tempfile.TemporaryDirectory() as folder, open("more.txt", "w") as more:
     assert done.run["notes"] == []
 
 
+def test_a_stop_makes_no_noise_and_a_probe_prints_nothing(tmp_path: Path) -> None:
+    done = run(
+        tmp_path,
+        """
+import asyncio, warnings
+class Net(nn.Linear):
+    def forward(self, x):
+        print("in", tuple(x.shape))
+        print("err", file=sys.stderr)
+        warnings.warn("odd", stacklevel=1)
+        return super().forward(x)
+net = Net(6, 3)
+opt = optimizer(net)
+async def train():
+    await asyncio.sleep(0)
+    F.cross_entropy(net(x), y).backward()
+    opt.step()
+async def main():
+    await asyncio.gather(train(), asyncio.sleep(100))
+asyncio.run(main())
+""",
+    )
+    assert (done.status, done.run["ended"]) == (0, "update")
+    lines = done.stderr.splitlines()
+    assert [*sorted(lines[:2]), len(lines)] == ["err", "in (5, 6)", 4]
+    assert "UserWarning: odd" in lines[2]
+
+
+@pytest.mark.slow
+def test_a_script_that_goes_on_after_the_stop_is_ended(tmp_path: Path) -> None:
+    text = (
+        STEP + "try:\n    opt.step()\nexcept BaseException:\n    pass\nimport time\nwhile True:\n    time.sleep(0.1)\n"
+    )
+    done = run(tmp_path, text, options=("--timeout", "600"))
+    assert (done.status, done.lines, done.run["ended"]) == (0, [AT + 2], "update")
+
+
 def test_a_stop_that_is_swallowed_ends_the_process_in_order(tmp_path: Path) -> None:
     done = run(
         tmp_path,
@@ -444,6 +481,55 @@ print("never")
 
 
 # ---------------------------------------------------------------------------- what is said of it
+
+PHASES = """
+first, second = optimizer(), None
+criterion = nn.MSELoss()
+loss = F.mse_loss(
+    model(x),
+    torch.zeros(5, 3),
+)
+loss.backward()
+first.step()
+for step in range(3):
+    second = second or optimizer()
+    loss = criterion(model(x), torch.zeros(5, 3)) + nn.L1Loss()(model(x), x[:, :3])
+    loss.backward()
+    second.step()
+"""
+
+
+def test_losses_that_were_not_reached_are_told(tmp_path: Path) -> None:
+    done = run(tmp_path, PHASES)
+    assert done.lines == [AT + 4]
+    assert done.run["notes"] == [f"no loss call was seen at train.py:{AT + 12} up to there; --steps N goes on"]
+    done = run(tmp_path, PHASES, options=("--steps", "1"))
+    assert (done.lines, done.run["notes"]) == ([AT + 4, AT + 12, AT + 12], [])
+
+
+def test_one_mistake_of_several_calls_is_told_once() -> None:
+    fix = Fix("drop-softmax", "return the logits", "output", "output")
+    finding = Finding(
+        "SC402", "softmaxed", "error", "softmax twice", "twice", location=Location("net.py", 4), fixes=(fix,)
+    )
+
+    def check(line: int, batch: int, code: str = "SC402") -> CheckResult:
+        tensors = {"output": TensorSpec((batch, 3), "float32", origin="data")}
+        found = (replace(finding, code=code),)
+        name = f"train.py:{line}"
+        return CheckResult(name, "mse_loss", location=Location("train.py", line), findings=found, tensors=tensors)
+
+    ran = ScriptRun("train.py", "end", "train.py ran to its end")
+    report = Report((check(7, 8), check(7, 2), check(9, 8), check(9, 8, "SC403")), "1", run=ran)
+    told = text.render(report)
+    assert "--> net.py:4 for the losses at train.py:7, train.py:9\n" in told
+    assert "  also: output (2, 3)\n" in told
+    assert told.count("error[SC402]") == told.count("error[SC403]") == 1
+    assert "2 errors in 4 checks" in told
+    assert len(report.to_dict()["checks"][1]["findings"]) == 1
+    apart = text.render(replace(report, run=None))
+    assert apart.count("error[SC402]") == 3
+
 
 SAID = """\
 ok: train.py:41 fits mse_loss
@@ -559,6 +645,7 @@ def test_processes_of_its_own(method: str, ended: str, lines: list[int], tmp_pat
     assert (done.run["ended"], done.lines, done.stderr) == (ended, lines, "")
     assert done.run["location"]["path"] == "train.py"
     assert not (tmp_path / "never").exists()
+    assert ended != "refused" or "before it called a loss" in done.report["checks"][0]["error"]["message"]
 
 
 @pytest.mark.parametrize(

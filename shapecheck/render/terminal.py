@@ -23,6 +23,11 @@ def color(stream: TextIO | None = None) -> bool:
     return bool(os.environ.get("FORCE_COLOR")) or terminal
 
 
+def new_line(width: int) -> str:
+    """Brings a terminal's cursor to the start of a line, the next one if something stands on this one already."""
+    return " " * (width - 1) + "\r"
+
+
 def is_terminal(stream: TextIO | None) -> bool:
     """Also of what stands in for a stream; None is one that the shell closed."""
     try:

@@ -10,6 +10,7 @@ from shapecheck.render.arguments import built_text
 from shapecheck.render.drawing import draw, tensor_text
 from shapecheck.render.fixes import fix_lines
 from shapecheck.render.layout import clean, lines_of, measure, paragraph
+from shapecheck.render.repeats import Repeats, repeats
 from shapecheck.render.theme import Line, paint
 from shapecheck.report import SEVERITIES, AcceptedTarget, CheckResult, Finding, Report, ScriptRun
 
@@ -24,26 +25,30 @@ def render(report: Report, *, width: int = 80, color: bool = False, verbose: boo
     `quiet` leaves headlines, places and errors; `verbose` adds how each check was done and every fix in full.
     """
     columns = measure(width)
-    blocks = [block for check in report.checks for block in _blocks(check, columns, verbose, quiet)]
+    once = repeats(report)
+    blocks = [block for check in report.checks for block in _blocks(check, once, columns, verbose, quiet)]
     if report.run is not None and not quiet:
         blocks.append(list(_run(report.run, columns, verbose)))
-    if not quiet and (summary := _summary(report)):
+    if not quiet and (summary := _summary(report, once)):
         blocks.append(list(paragraph("", summary, columns, text_style="heading")))
     return paint(_joined(blocks, spaced=not quiet), color=color)
 
 
-def _blocks(check: CheckResult, columns: int, verbose: bool, quiet: bool) -> Iterator[list[Line]]:
+def _blocks(check: CheckResult, once: Repeats, columns: int, verbose: bool, quiet: bool) -> Iterator[list[Line]]:
     """One block of lines for each finding, the error, or the ok line of a check; its notes end the last one."""
+    findings = once.told(check)
     if quiet:
-        yield from (list(_headline(check, finding, columns)) for finding in check.findings)
+        yield from (list(_headline(check, finding, once, columns)) for finding in findings)
         if check.error is not None:
             yield list(_error(check, check.error, columns))
         return
-    blocks = [list(_finding(check, finding, columns, verbose)) for finding in check.findings]
+    blocks = [list(_finding(check, finding, once, columns, verbose)) for finding in findings]
     if check.error is not None:
         blocks.append(list(_error(check, check.error, columns)))
     if check.status == "ok":
         blocks.append(list(_ok(check, columns)))
+    if not blocks:  # others have said it
+        return
     blocks[-1].extend(_remarks(check, columns))
     if verbose:
         blocks[-1].extend(_circumstances(check, columns))
@@ -60,14 +65,16 @@ def _joined(blocks: Sequence[list[Line]], *, spaced: bool) -> Iterator[Line]:
         yield from block
 
 
-def _finding(check: CheckResult, finding: Finding, columns: int, verbose: bool) -> Iterator[Line]:
+def _finding(check: CheckResult, finding: Finding, once: Repeats, columns: int, verbose: bool) -> Iterator[Line]:
     style = finding.severity
-    yield from _headline(check, finding, columns)
+    yield from _headline(check, finding, once, columns)
     if finding is check.findings[0]:
         yield from _built(check, columns)
     if finding.rows:
         yield ()
         yield from draw(finding.rows, columns, style)
+    if shapes := once.shapes(check, finding):
+        yield from paragraph("  also: ", shapes, columns)
     if finding.why or finding.torch_says:
         yield ()
     if finding.why:
@@ -81,10 +88,10 @@ def _finding(check: CheckResult, finding: Finding, columns: int, verbose: bool) 
     yield from paragraph("  silence: ", f"--ignore {finding.code}", columns, style="dim")
 
 
-def _headline(check: CheckResult, finding: Finding, columns: int) -> Iterator[Line]:
+def _headline(check: CheckResult, finding: Finding, once: Repeats, columns: int) -> Iterator[Line]:
     label = clean(f"{finding.severity}[{finding.code}]:") + " "
     yield from paragraph(label, finding.message, columns, style=finding.severity, text_style="heading")
-    yield from _place(check, finding.location, columns, probed=True)
+    yield from _place(check, finding.location, columns, once.losses(check, finding), probed=True)
 
 
 def _error(check: CheckResult, error: CheckError, columns: int) -> Iterator[Line]:
@@ -95,11 +102,13 @@ def _error(check: CheckResult, error: CheckError, columns: int) -> Iterator[Line
         yield from lines_of("  help: ", error.hint, columns, style="fix")
 
 
-def _place(check: CheckResult, location: Location | None, columns: int, *, probed: bool) -> Iterator[Line]:
+def _place(
+    check: CheckResult, location: Location | None, columns: int, losses: str = "", *, probed: bool
+) -> Iterator[Line]:
     """`  --> model.py:12 WaveNet, probed with input (batch 5, channel 1, time 97)`."""
     place, subject = location or check.location, subject_name(check)
     elsewhere = "in " if subject and check.location not in (None, place) else ""
-    text = " ".join(part for part in (str(place or ""), elsewhere + subject) if part)
+    text = " ".join(part for part in (str(place or ""), elsewhere + subject) if part) + losses
     if probed and check.inputs:
         text += f", probed with {_inputs_text(check)}"
     if text:
@@ -190,9 +199,9 @@ def _circumstances(check: CheckResult, columns: int) -> Iterator[Line]:
     yield from paragraph("  engine: ", f"{check.engine}, {check.elapsed_ms} ms", columns, style="dim")
 
 
-def _summary(report: Report) -> str:
+def _summary(report: Report, once: Repeats) -> str:
     """`1 error, 1 warning in 2 checks; 1 more could not be done`; '' for a single clean check."""
-    severities = [finding.severity for finding in report.findings]
+    severities = [finding.severity for check in report.checks for finding in once.told(check)]
     counts = [_plural(severities.count(name), name) for name in SEVERITIES if name in severities]
     undone = sum(check.error is not None for check in report.checks)
     done = len(report.checks) - undone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 
 from shapecheck.endings import Result, failure
 from shapecheck.errors import Location
@@ -14,9 +15,16 @@ from shapecheck.script.stopping import Stopping
 
 
 def script_run(
-    script: Script, stopping: Stopping, error: BaseException | None = None, of_loss: bool = False
+    script: Script,
+    stopping: Stopping,
+    error: BaseException | None = None,
+    of_loss: bool = False,
+    unseen: Sequence[Location] = (),
 ) -> ScriptRun:
-    """`error` is what ended the script, if anything did; `of_loss` where a loss call has raised it."""
+    """`error` is what ended the script, if anything did; `of_loss` where a loss call has raised it.
+
+    At `unseen` stand loss calls that have not come by then.
+    """
     ended, told, place = _stopped(script, stopping) if stopping.reason else _ended(script, error, of_loss)
     return ScriptRun(
         script=script.shown,
@@ -26,7 +34,7 @@ def script_run(
         made=stopping.made,
         skipped=tuple(stopping.skipped),
         written=tuple(_written(stopping)),
-        notes=tuple(_notes(stopping, error)),
+        notes=(*_notes(stopping, error), *_later(stopping, unseen)),
     )
 
 
@@ -105,6 +113,12 @@ def _notes(stopping: Stopping, error: BaseException | None) -> list[str]:
     if stopping.reason and error is not None and not isinstance(error, SystemExit):
         notes.append(f"while it was stopped it raised {said(error)}")
     return notes
+
+
+def _later(stopping: Stopping, unseen: Sequence[Location]) -> Iterator[str]:
+    if unseen:
+        more = "; --steps N goes on" if stopping.reason in ("update", "by-hand") else ""
+        yield f"no loss call was seen at {listed(unseen)} up to there{more}"
 
 
 def _command(script: Script) -> str:

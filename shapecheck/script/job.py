@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import faulthandler
+import logging
 import os
-import random
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-import torch
-
 from shapecheck import wire
 from shapecheck.endings import internal
-from shapecheck.errors import CheckError, ModelError
+from shapecheck.errors import CheckError, Location, ModelError
 from shapecheck.intercept.calls import LossCall
 from shapecheck.intercept.interception import Interception
 from shapecheck.probe import places
 from shapecheck.script import ending, leaving, running
+from shapecheck.script.aside import aside
 from shapecheck.script.by_hand import ByHand
 from shapecheck.script.processes import watch_new
 from shapecheck.script.recording import Recording
 from shapecheck.script.running import Script
 from shapecheck.script.sending import Sender
 from shapecheck.script.stopping import Stop, Stopping
+from shapecheck.script.unseen import unseen
 
 _SIGNALS = {"SIGINT": "interrupt", "SIGTERM": "terminate", "SIGXCPU": "time"}
 
@@ -51,7 +51,7 @@ class _Job:
         self.script = script
         self.folders = tuple(Path(folder) for folder in order["rules"])
         self.recording = Recording(self.folders)
-        self.stopping = Stopping(order["steps"], self.hand_over, self.leave)
+        self.stopping = Stopping(order["steps"], self.hand_over, self._stopped, self.leave)
         self._by_hand = ByHand(self.stopping)
         self._sender = sender
         self._verify = order["verify"]
@@ -72,6 +72,7 @@ class _Job:
         watch_new(self._refuse)
         sys.unraisablehook = _quiet(sys.unraisablehook)
         threading.excepthook = _quiet(threading.excepthook)
+        logging.getLogger("asyncio").addFilter(_is_worth_telling)
         os._exit = self._exits
 
     # ------------------------------------------------------------------------ while the script runs
@@ -102,9 +103,12 @@ class _Job:
             self._check()
         return bool(seen)
 
+    def _stopped(self) -> None:
+        self._sender.send(stopped=True)
+
     def _check(self) -> None:
         self._sender.send(checking=True)
-        with self.stopping.guard.closed(), _as_before():
+        with self.stopping.guard.closed(), aside():
             while not all(each.reported for each in self.recording.seen):
                 try:
                     self._send_results()
@@ -167,15 +171,25 @@ class _Job:
 
     def _end(self, error: BaseException | None) -> None:
         of_loss = error is not None and _comes_of(error, self.recording.last_error)
-        self._sender.send(run=wire.pack(ending.script_run(self.script, self.stopping, error, of_loss)))
+        told = ending.script_run(self.script, self.stopping, error, of_loss, self._unseen())
+        self._sender.send(run=wire.pack(told))
         leaving.flush_files()
+
+    def _unseen(self) -> list[Location]:
+        """Loss calls of the script, and of the file with the update, that would have come later."""
+        if not self.stopping.reason:
+            return []
+        files = [str(getattr(sys.modules.get("__main__"), "__file__", ""))]
+        if self.stopping.place is not None:
+            files.append(os.path.join(places.home or "", self.stopping.place.path))
+        return unseen(files, [each.location for each in self.recording.seen])
 
     def _is_own(self, error: BaseException | None) -> bool:
         """Whether the exception has to be shown: it is neither an end in order nor explained by a finding."""
         if error is None or self.stopping.reason or isinstance(error, (SystemExit, KeyboardInterrupt)):
             return False
         cause = self.recording.last_error
-        return cause is None or not _comes_of(error, cause) or str(places.raised_at(cause)) not in self._explained
+        return cause is None or not _comes_of(error, cause) or self._explained.isdisjoint(self.recording.explaining)
 
 
 def _comes_of(error: BaseException, cause: BaseException | None) -> bool:
@@ -194,25 +208,11 @@ def _status(error: BaseException | None) -> int:
     return code if isinstance(code, int) else int(code is not None)
 
 
+def _is_worth_telling(record: logging.LogRecord) -> bool:
+    """An event loop logs what its tasks end with."""
+    return not record.exc_info or not isinstance(record.exc_info[1], Stop)
+
+
 def _quiet(hook: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Without what threads, exit handlers and finalisers of a stopped script end with."""
     return lambda raised: None if isinstance(raised.exc_value, Stop) else hook(raised)
-
-
-@contextmanager
-def _as_before() -> Iterator[None]:
-    """Gradients on, autocast off; random numbers of torch, Python and numpy go on as if nothing had been drawn."""
-    numpy = sys.modules.get("numpy.random")
-    drawn, of_numpy = random.getstate(), numpy.get_state() if numpy else None
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
-    with ExitStack() as stack:
-        stack.enter_context(torch.random.fork_rng(devices=devices))
-        stack.enter_context(torch.enable_grad())
-        for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
-            stack.enter_context(torch.autocast(device, enabled=False))
-        try:
-            yield
-        finally:
-            random.setstate(drawn)
-            if numpy is not None:
-                numpy.set_state(of_numpy)

@@ -33,7 +33,8 @@ class Stopping:
     """Decides when the script has run far enough.
 
     `steps` updates of each optimiser are made. `reached` is called at every update that is asked for, before it is made
-    or refused, and says whether a loss was seen by then; `leave` ends the process when the script has swallowed the stop. `reason` is '' until the stop, then
+    or refused, and says whether a loss was seen by then; `stopped` when the script is stopped; `leave` ends the process
+    when it has swallowed the stop. `reason` is '' until the stop, then
 
     update   an optimiser asked for more updates than `steps`
     by-hand  parameters were changed without an optimiser
@@ -45,7 +46,9 @@ class Stopping:
     `skipped` are the places of the updates that were not made, `made` the number of those that were.
     """
 
-    def __init__(self, steps: int, reached: Callable[[], bool], leave: Callable[[], NoReturn]) -> None:
+    def __init__(
+        self, steps: int, reached: Callable[[], bool], stopped: Callable[[], None], leave: Callable[[], NoReturn]
+    ) -> None:
         self.steps = steps
         self.guard = Guard(self._refused)
         self.reason = ""
@@ -55,6 +58,7 @@ class Stopping:
         self.refused: list[str] = []
         self.made = 0
         self._reached = reached
+        self._stopped = stopped
         self._leave = leave
         self._optimizers: WeakSet[Optimizer] = WeakSet()
         self._updates: WeakKeyDictionary[Optimizer, int] = WeakKeyDictionary()
@@ -105,6 +109,7 @@ class Stopping:
     def _begin(self, reason: str, place: Location | None, what: str) -> None:
         self.reason, self.place, self.what = reason, place or calling_line(), what
         self.guard.close(for_good=True)
+        self._stopped()
         if os.getpid() != self._process and hasattr(signal, "SIGXCPU"):
             self._by_child[0] = 1
             os.kill(self._process, signal.SIGXCPU)  # where the model of an update not made would now be saved
