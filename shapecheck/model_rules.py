@@ -59,9 +59,10 @@ def _rows(facts: Mapping[str, Any]) -> Iterator[Row]:
 
 
 def _fixes(rule: Rule, seen: Observation) -> Iterator[Fix]:
-    """The user's own line, mended and run, in the place of the first one's advice; what else could be done is advice."""
+    """The user's own line, mended and run, in the place of the advice; for which there is none is advice."""
+    remedies = dict(zip(rule.fixes, (seen.remedy, *seen.others), strict=False))
     for template in (template for template in rule.fixes if holds(template.when, seen.facts)):
         place = seen.facts.get("applies_to", template.applies_to)
         fix = Fix(template.kind, fill(template.title, seen.facts), place, fill(template.code, seen.facts))
-        remedy = seen.remedy if template is rule.fixes[0] else None
+        remedy = remedies.get(template)
         yield fix if remedy is None else replace(fix, code=remedy.code, verified=remedy.verified, proof=remedy.proof)

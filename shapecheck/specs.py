@@ -49,7 +49,8 @@ class TensorSpec:
     (their sum) and `elements` (all of them, of small tensors) are of its values; `classes` is how many classes the data
     has; `values` is one of `VALUES`. `origin` is one of flag, spec, model, data, inferred, assumed. `python` is int,
     float or list where a Python value stands in the tensor's place. `permuted` is whether its axes were moved without a
-    copy, so that they lie in memory in another order. `distinct` is how many different values there are; `normalised` the axis
+    copy, so that they lie in memory in another order. `distinct` is how many different values there are; `stray` the
+    one label beyond the classes where all others are within; `normalised` the axis
     along which scores are probabilities (or their logarithms), where that is not the axis of the classes; `odd` the index of the first value that is no finite number. `parts` are the tensors that can be had of what is no tensor,
     such as a tuple or an array, whose type then is `python`; None for a tensor, or a value that torch takes in its place.
     """
@@ -67,6 +68,7 @@ class TensorSpec:
     python: str = ""
     permuted: bool = False
     distinct: int | None = None
+    stray: float | None = None
     normalised: int | None = None
     odd: tuple[int, ...] | None = None
     parts: tuple[Part, ...] | None = None
@@ -143,7 +145,8 @@ class Observation:
     """Something the model does that a loss, or its training, may care about.
 
     `kind` is softmax, log_softmax, sigmoid, argmax or detach, where `axis` is the output axis it runs over; or one of those
-    that `rules/model.yaml` names under `observed:`, whose messages are filled from `facts` (shapes, sizes, words).
+    that `rules/model.yaml` names under `observed:`, whose messages are filled from `facts` (shapes, sizes, words). `others` are
+    more remedies, in the order of the rule's other fixes.
     """
 
     kind: str
@@ -151,6 +154,7 @@ class Observation:
     axis: int | None = None
     facts: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     remedy: Remedy | None = None
+    others: tuple[Remedy, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from shapecheck.report import CheckResult
+from shapecheck.rules import Rule, model_rules
 from shapecheck.script.recording import Recording
+
+OF_SCRIPTS = ("frozen", "loss-cut", "paired-wrongly")  # told of what a script does, which no model shows
 
 START = """
 import torch
@@ -144,6 +147,91 @@ WRONG: dict[str, tuple[str, str, str, str]] = {
             y = torch.randint(3, (8,)) if step < 6 else torch.tensor([0, 1, 2, 3, 0, 1, 2, 0])
             loss = F.cross_entropy(model(torch.randn(8, 5)), y)  # here
     """),
+    "rows of labels in another order": ("SC465", "transpose-target", "executed", """
+        rnn, head = nn.GRU(5, 8), nn.Linear(8, 7)
+        x, tags = torch.randn(8, 12, 5), torch.randint(7, (8, 12))
+        scores = head(rnn(x.transpose(0, 1))[0])
+        loss = F.cross_entropy(scores.view(-1, 7), tags.view(-1))  # here
+    """),
+    "rows of labels in another order, as many steps as samples": ("SC465", "transpose-target", "executed", """
+        rnn = nn.GRU(5, 7)
+        for x, tags in DataLoader(TensorDataset(torch.randn(40, 8, 5), torch.randint(7, (40, 8))), batch_size=8):
+            scores = rnn(x.transpose(0, 1))[0]
+            loss = F.cross_entropy(scores.flatten(0, 1), tags.flatten())  # here
+            break
+    """),
+    "labels in another order, then a mask": ("SC465", "transpose-target", "executed", """
+        rnn, head = nn.GRU(5, 8), nn.Linear(8, 7)
+        x, tags = torch.randn(8, 12, 5), torch.randint(7, (8, 12))
+        scores = head(rnn(x.transpose(0, 1))[0]).reshape(-1, 7)
+        tags = tags.reshape(-1)  # here
+        keep = tags != 0
+        loss = F.cross_entropy(scores[keep], tags[keep])
+    """),
+    "scores put in step by step, and labels in another order": ("SC465", "transpose-target", "executed", """
+        cell, head = nn.GRUCell(5, 8), nn.Linear(8, 6)
+        x, y = torch.randn(4, 7, 5), torch.randint(6, (4, 7))
+        h, outs = torch.zeros(4, 8), torch.zeros(7, 4, 6)
+        for t in range(7):
+            h = cell(x[:, t], h)
+            outs[t] = head(h)
+        loss = F.cross_entropy(outs.view(-1, 6), y.view(-1))  # here
+    """),
+    "steps stacked, classes last": ("SC401", "permute", "executed", """
+        cell, head = nn.GRUCell(5, 8), nn.Linear(8, 7)
+        x, y = torch.randn(4, 7, 5), torch.randint(7, (4, 7))
+        h, outs = torch.zeros(4, 8), []
+        for t in range(7):
+            h = cell(x[:, t], h)
+            outs.append(head(h))
+        loss = F.cross_entropy(torch.stack(outs, 1), y)  # here
+    """),
+    "enlarged, classes last": ("SC401", "permute", "executed", """
+        net = nn.Conv2d(3, 8, 3, stride=2, padding=1)
+        out = F.interpolate(net(torch.randn(4, 3, 8, 8)), size=(8, 8))
+        loss = F.cross_entropy(out.permute(0, 2, 3, 1), torch.randint(8, (4, 8, 8)))  # here
+    """),
+    "masked by another tensor, classes last": ("SC401", "permute", "executed", """
+        net, m = nn.Linear(5, 7), torch.ones(4, 7)
+        out = m.unsqueeze(-1) * net(torch.randn(4, 7, 5))
+        loss = F.cross_entropy(out, torch.randint(7, (4, 7)))  # here
+    """),
+    "a list on the way": ("SC460", "change-model", "no", """
+        model = nn.Linear(5, 3)
+        out = model(torch.randn(4, 5))
+        out = torch.tensor(out.tolist())  # here
+        F.cross_entropy(out, torch.randint(3, (4,))).backward()
+    """),
+    "an array of what is detached": ("SC460", "change-model", "no", """
+        model = nn.Linear(5, 3)
+        out = model(torch.randn(4, 5)).detach().numpy()  # here
+        F.cross_entropy(torch.from_numpy(out), torch.randint(3, (4,))).backward()
+    """),
+    "data left in": ("SC460", "change-model", "executed", """
+        model = nn.Linear(5, 3)
+        out = model(torch.randn(4, 5)).data  # here
+        F.cross_entropy(out, torch.randint(3, (4,))).backward()
+    """),
+    "all frozen": ("SC463", "change-model", "no", """
+        model = nn.Sequential(nn.Linear(5, 3))
+        for p in model.parameters():
+            p.requires_grad = False  # here
+        F.cross_entropy(model(torch.randn(4, 5)), torch.randint(3, (4,))).backward()
+    """),
+    "the number of a loss": ("SC464", "change-loss", "no", """
+        model = nn.Linear(5, 3)
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        loss = F.cross_entropy(model(torch.randn(4, 5)), torch.randint(3, (4,)))
+        loss = torch.tensor(loss.item(), requires_grad=True)  # here
+        loss.backward()
+    """),
+    "a loss cut off": ("SC464", "change-loss", "no", """
+        model = nn.Linear(5, 3)
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        loss = F.cross_entropy(model(torch.randn(4, 5)), torch.randint(3, (4,)))
+        loss = loss.detach().requires_grad_()  # here
+        loss.backward()
+    """),
 }  # fmt: skip
 
 
@@ -263,6 +351,67 @@ RIGHT = {
         scores = head(torch.randn(2, 4, 6, 6)).view(2, 3, 5, 6, 6).permute(0, 3, 4, 1, 2).reshape(2, -1, 5)
         F.cross_entropy(scores.transpose(1, 2), torch.randint(5, (2, 108))).backward()
     """,
+    "rows of both sides in one order": """
+        rnn, head = nn.GRU(5, 8), nn.Linear(8, 7)
+        x, tags = torch.randn(8, 12, 5), torch.randint(7, (8, 12))
+        scores = head(rnn(x.transpose(0, 1))[0])
+        F.cross_entropy(scores.view(-1, 7), tags.t().reshape(-1)).backward()
+    """,
+    "time first on both sides": """
+        rnn, head = nn.GRU(5, 8), nn.Linear(8, 7)
+        F.cross_entropy(head(rnn(torch.randn(8, 8, 5))[0]).view(-1, 7), torch.randint(7, (8, 8)).view(-1)).backward()
+    """,
+    "rows of both sides in one order, as many steps as samples": """
+        rnn, head = nn.GRU(5, 8), nn.Linear(8, 7)
+        for x, tags in DataLoader(TensorDataset(torch.randn(40, 8, 5), torch.randint(7, (40, 8))), batch_size=8):
+            scores = head(rnn(x.transpose(0, 1))[0])
+            F.cross_entropy(scores.flatten(0, 1), tags.t().flatten()).backward()
+            F.cross_entropy(head(x.transpose(0, 1).repeat(1, 1, 2)[..., :8]).flatten(0, 1), tags.t().flatten()).backward()
+            break
+    """,
+    "scores of steps put in their places": """
+        cell, head = nn.GRUCell(5, 8), nn.Linear(8, 6)
+        x, y = torch.randn(4, 7, 5), torch.randint(6, (4, 7))
+        h, outs = torch.zeros(4, 8), torch.zeros(7, 4, 6)
+        for t in range(7):
+            h = cell(x[:, t], h)
+            outs[t] = head(h)
+        F.cross_entropy(outs.transpose(0, 1).reshape(-1, 6), y.view(-1)).backward()
+    """,
+    "enlarged to the mask": """
+        net = nn.Conv2d(3, 8, 3, stride=2, padding=1)
+        x, y = torch.randn(4, 3, 8, 8), torch.randint(8, (4, 8, 8))
+        F.cross_entropy(F.interpolate(net(x), size=y.shape[-2:], mode="bilinear"), y).backward()
+    """,
+    "scores as products": """
+        net, emb = nn.Linear(5, 8), nn.Embedding(9, 8)
+        logits = torch.einsum("ntd,vd->nvt", net(torch.randn(4, 9, 5)), emb.weight)
+        F.cross_entropy(logits, torch.randint(9, (4, 9))).backward()
+    """,
+    "chosen by a mask": """
+        net, m = nn.Linear(5, 7), torch.rand(4, 7) > 0.3
+        F.cross_entropy(net(torch.randn(4, 7, 5))[m], torch.randint(7, (4, 7))[m]).backward()
+    """,
+    "heads side by side": """
+        body, one, other = nn.Linear(5, 8), nn.Linear(8, 3), nn.Linear(8, 4)
+        z = body(torch.randn(6, 5))
+        F.cross_entropy(torch.cat([one(z), other(z)], 1), torch.randint(7, (6,))).backward()
+    """,
+    "a frozen body": """
+        body, head = nn.Linear(5, 3).requires_grad_(False), nn.Linear(3, 3)
+        optimizer = torch.optim.SGD(head.parameters(), 0.1)
+        with torch.no_grad():
+            features = body(torch.randn(4, 5))
+        F.cross_entropy(head(features), torch.randint(3, (4,))).backward()
+    """,
+    "gradients of gradients": """
+        model, y = nn.Linear(5, 3), torch.randint(3, (4,))
+        def loss(weights, x):
+            return F.cross_entropy(torch.func.functional_call(model, weights, x), y)
+        weights = dict(model.named_parameters())
+        torch.func.grad(loss)({name: w.detach() for name, w in weights.items()}, torch.randn(4, 5))
+        loss(weights, torch.randn(4, 5)).backward()
+    """,
     "losses of parameters": """
         w = nn.Parameter(torch.randn(3))
         F.mse_loss(w, torch.zeros(3)).backward()
@@ -290,3 +439,19 @@ def test_each_distinct_call_is_checked_once(tmp_path: Path) -> None:
         """,
     )
     assert [str(result.location) for result in results] == ["train.py:11", "train.py:12"]
+
+
+@pytest.mark.parametrize(
+    "rule", [rule for rule in model_rules() if rule.observed in OF_SCRIPTS], ids=lambda rule: rule.code
+)
+def test_the_example_of_a_page_on_scripts_has_its_finding(rule: Rule, tmp_path: Path) -> None:
+    codes = {
+        name: [
+            finding.code
+            for result in run(tmp_path, rule.explain[name] + "\nloss.backward()\n")
+            for finding in result.findings
+            if finding.severity != "note"
+        ]
+        for name in ("example", "instead")
+    }
+    assert codes == {"example": [rule.code], "instead": []}

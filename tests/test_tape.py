@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from shapecheck.script.following import carried, trail_of
-from shapecheck.script.tape import Batch, ModuleCall, Step, Tape
+from shapecheck.script.sources import Batch, ModuleCall, Step
+from shapecheck.script.tape import Tape
 
 ROLES = ("batch", "class", "height", "width")
 

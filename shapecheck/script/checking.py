@@ -20,7 +20,8 @@ from shapecheck.report import CheckResult
 from shapecheck.rules import Loss
 from shapecheck.script.following import Trail, as_it_is, batches, repeated, trail_of
 from shapecheck.script.origins import Origin, Probes
-from shapecheck.script.tape import ModuleCall
+from shapecheck.script.pairing import batch_axis, paired_wrongly
+from shapecheck.script.sources import ModuleCall
 from shapecheck.script.trails import Way, observed, roles_at_end, still_seen, way_of
 from shapecheck.specs import Observation, Subject, TensorSpec
 from shapecheck.torch_judge import TorchJudge
@@ -69,6 +70,9 @@ def checked(seen: Seen, probes: Probes, judge: bool) -> CheckResult:
         for each in observed(way, comes, name == seen.loss.output)
     ]
     found += [each for way in _fed(seen) for each in observed(way, False, is_output=False)]
+    if seen.loss.output in ways:
+        sure = fed_along(seen) is not None
+        found += paired_wrongly(ways[seen.loss.output], seen.trails.get(seen.loss.target), sure)
     found += [_cut(seen.cut, probe)] if seen.cut is not None else []
     found = [replace(each, facts={**each.facts, "applies_to": "script"}) for each in found]
     if any(each.kind in _SHUFFLES for each in found):
@@ -125,7 +129,27 @@ def _roles(trail: Trail, seen: Seen, probe: Probe | None) -> tuple[str, ...] | N
     inside = seen.origin is None or seen.origin.number
     if probe is None or output is None or inside or trail.base.shape != output.base.shape:
         return None
-    return probe.axes
+    return _told_apart(probe, fed_along(seen))
+
+
+def _told_apart(probe: Probe, batch: int | None) -> tuple[str, ...]:
+    """The roles, where the loader tells which axis of the input holds the samples: a model may take them on any."""
+    taken = probe.inputs[0].axes if batch is not None and len(probe.inputs) == 1 else ()
+    other = taken[batch] if batch is not None and batch < len(taken) else "batch"
+    if other == "batch" or probe.axes.count(other) != 1 or probe.axes.count("batch") != 1:
+        return probe.axes
+    return tuple({other: "batch", "batch": other}.get(role, role) for role in probe.axes)
+
+
+def fed_along(seen: Seen) -> int | None:
+    """The axis of the one tensor that the module takes along which the samples lie; None where no loader tells."""
+    taken = seen.origin.call.taken if seen.origin is not None else ()
+    trail = trail_of(taken[0]) if len(taken) == 1 else None
+    own = batch_axis(trail.base) if trail is not None else None
+    if trail is None or own is None or trail.axes is None:
+        return None
+    places = [place for place, axes in enumerate(trail.axes) if axes == {own}]
+    return places[0] if len(places) == 1 else None
 
 
 def _with_probe(subject: Subject, seen: Seen, probe: Probe, way: Way | None, comes: bool) -> Subject:

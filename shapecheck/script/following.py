@@ -8,43 +8,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
-from shapecheck.script.tape import Batch, Made, Other, Shape, Step, found
+from shapecheck.script.functions import CASTS, LAYOUT, PAIRS, PRODUCTS, REDUCTIONS, RESIZES, TURNED
+from shapecheck.script.sources import Batch, Given, Made, ModuleCall, Other, Shape, Source, Step, found
 
 MOST = 2**25  # elements; larger outputs are not followed
 _LINES = 2**16  # elements of the lines along an axis that are looked at
-_TURNED = tuple(vars(torch._C.TensorBase)[name].__get__ for name in ("T", "mT", "H", "mH"))
-_LAYOUT = frozenset({
-    "transpose", "transpose_", "permute", "movedim", "moveaxis", "swapaxes", "swapdims", "t", "t_", "view", "view_as", "reshape",
-    "reshape_as", "flatten", "unflatten", "ravel", "squeeze", "unsqueeze", "squeeze_", "unsqueeze_", "narrow", "select",
-    "index_select", "__getitem__", "gather", "take_along_dim", "masked_select", "cat", "concat", "concatenate", "stack",
-    "hstack", "vstack", "chunk", "split", "tensor_split", "unbind", "expand", "expand_as", "broadcast_to", "repeat", "tile",
-    "repeat_interleave", "flip", "roll", "diagonal", "pixel_shuffle", "atleast_2d",
-})  # fmt: skip
-_CASTS = frozenset({
-    "contiguous", "clone", "to", "float", "double", "half", "bfloat16", "type", "type_as", "cpu", "cuda", "detach", "detach_",
-    "requires_grad_", "__get__",
-})  # fmt: skip
-_REDUCTIONS = frozenset({
-    "mean", "sum", "amax", "amin", "max", "min", "logsumexp", "norm", "prod", "std", "var", "median", "nanmean",
-    "vector_norm", "cosine_similarity", "pairwise_distance",
-})  # fmt: skip
-_PAIRS = {"cosine_similarity": (2, 1), "pairwise_distance": (0, -1)}  # place and default of the axis they run over
-_PRODUCTS = frozenset({
-    "matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "baddbmm", "addmm", "einsum", "tensordot", "linear", "bilinear", "conv1d",
-    "conv2d", "conv3d", "cdist", "outer", "embedding", "dot", "mv", "multi_head_attention_forward", "scaled_dot_product_attention",
-})  # fmt: skip
-
 Instead = Mapping[Step, Callable[..., Any]]
 
 
 @dataclass(frozen=True, eq=False)
 class Trail:
-    """A tensor of a loss and what it came of: `made` is the tensor, `base` the part of a module's output, or of a batch.
+    """A tensor of a loss and what it came of: `made` is the tensor, `base` the part of a module's output, of a batch, or other data.
 
     `steps` lead from the base to the tensor, in this order; `axes` are for each axis of the tensor the axes of the base that are
     run through along it, None where that cannot be said.
@@ -57,14 +36,21 @@ class Trail:
 
 
 def trail_of(made: Made | None) -> Trail | None:
-    """None for what came of no module and no batch."""
+    """None for what nothing is known of."""
+    trail = path_of(made)
+    if trail is None or not trail.steps:
+        return trail
+    numbers = followed(trail.made, trail.base)
+    return replace(trail, axes=None if numbers is None else varying(numbers, trail.base.shape))
+
+
+def path_of(made: Made | None) -> Trail | None:
+    """The trail without its axes, as long as there is any step."""
     base, steps = _back(made) if made is not None else (None, ())
     if made is None or base is None:
         return None
-    if not steps:
-        return Trail(made, base, steps, tuple(frozenset({axis}) for axis in range(len(base.shape))))
-    numbers = followed(made, base)
-    return Trail(made, base, steps, None if numbers is None else varying(numbers, base.shape))
+    own = tuple(frozenset({axis}) for axis in range(len(base.shape)))
+    return Trail(made, base, steps, None if steps else own)
 
 
 def _back(made: Made) -> tuple[Made | None, tuple[Step, ...]]:
@@ -81,10 +67,12 @@ def _back(made: Made) -> tuple[Made | None, tuple[Step, ...]]:
 
 
 def _rank(made: Made) -> int:
-    """0 for what leads to a module, gradient first; 2 for what only leads to a batch."""
+    """0 for what leads to a module, gradient first; 2 for what only leads to a batch, 3 to other data."""
     while isinstance(made.source, Step):
-        made = min(made.source.taken, key=lambda each: (not each.graded, isinstance(each.source, Batch)))
-    return 2 if isinstance(made.source, Batch) else int(not made.graded)
+        made = min(made.source.taken, key=lambda each: (not each.graded, isinstance(each.source, (Batch, Given))))
+    if isinstance(made.source, ModuleCall):
+        return int(not made.graded)
+    return 2 if isinstance(made.source, Batch) else 3
 
 
 # ---------------------------------------------------------------------------- indices
@@ -95,12 +83,12 @@ def followed(made: Made, base: Made, instead: Instead | None = None) -> torch.Te
     if math.prod(base.shape) > MOST or not math.prod(base.shape):
         return None
     numbers = torch.arange(math.prod(base.shape), dtype=torch.int32).reshape(base.shape)
-    return _done_again(_Numbering(numbers, instead or {}), made)
+    return _done_again(_Numbering(numbers, instead or {}, type(base.source)), made)
 
 
 def repeated(made: Made, values: torch.Tensor, instead: Instead | None = None) -> torch.Tensor | None:
     """The tensor as the steps make it of these values of the base, some steps replaced; None if they cannot be taken again."""
-    return _done_again(_Repeating(values, instead or {}), made)
+    return _done_again(_Repeating(values, instead or {}, ModuleCall), made)
 
 
 def _done_again(way: _Numbering, made: Made) -> torch.Tensor | None:
@@ -117,9 +105,10 @@ class _CannotFollow(Exception):
 class _Numbering:
     """Every module or batch that is of the base's shape is numbered like it: two calls of one module are read alike."""
 
-    def __init__(self, start: torch.Tensor, instead: Instead) -> None:
-        self._start, self._instead = start, instead
+    def __init__(self, start: torch.Tensor, instead: Instead, kind: type[Source]) -> None:
+        self._start, self._instead, self._kind = start, instead, kind
         self._known: dict[Made, torch.Tensor] = {}
+        self._rooted: dict[Made, bool] = {}
 
     def of(self, made: Made) -> torch.Tensor:
         if made not in self._known:
@@ -128,7 +117,7 @@ class _Numbering:
 
     def _made_of(self, made: Made) -> torch.Tensor:
         if not isinstance(made.source, Step):
-            if made.shape != tuple(self._start.shape):
+            if not self._is_rooted(made):
                 raise _CannotFollow
             return self._start
         given = self._done(made.source)
@@ -136,40 +125,79 @@ class _Numbering:
         numbered: torch.Tensor = tensors[int(made.path)] if len(tensors) > 1 else tensors[0]
         return numbered
 
+    def _is_rooted(self, made: Made) -> bool:
+        """Whether it comes, among others, of what is numbered."""
+        if made not in self._rooted:
+            source = made.source
+            if isinstance(source, Step):
+                self._rooted[made] = any(self._is_rooted(each) for each in source.taken)
+            else:
+                self._rooted[made] = isinstance(source, self._kind) and made.shape == tuple(self._start.shape)
+        return self._rooted[made]
+
     def _done(self, step: Step) -> Any:
-        function = self._instead.get(step, step.function)
-        if step.name in _LAYOUT or step.function in _TURNED:
-            return function(*self._filled(step.args), **self._filled(dict(step.kwargs)))
-        if step.name in _PRODUCTS:
+        if step.name in LAYOUT or step.function in TURNED:
+            return self._again(step)
+        if step.name == "__setitem__":
+            return self._put(step)
+        if step.name in PRODUCTS:
             raise _CannotFollow
-        taken = [self.of(made) for made in step.taken if made.shape == step.taken[0].shape or len(step.taken) == 1]
-        if step.name in _REDUCTIONS:
+        rooted = [made for made in step.taken if self._is_rooted(made)]
+        taken = [self.of(made) for made in rooted if made.shape == rooted[0].shape]
+        if step.name in REDUCTIONS:
             return _reduced(taken[0], step)
-        return _kept(taken, step)
+        return _resized(taken[0], step) if step.name in RESIZES else _kept(taken, step)
+
+    def _again(self, step: Step) -> Any:
+        """The step as it was; indices and masks are what they were."""
+        function = self._instead.get(step, step.function)
+        return function(*self._filled(step.args), **self._filled(dict(step.kwargs)))
+
+    def _put(self, step: Step) -> torch.Tensor:
+        """A part of a tensor replaced; what was there before is numbered where it came of the base as well."""
+        whole, place, value = step.args
+        rooted = isinstance(whole, Made) and self._is_rooted(whole)
+        filled = self.of(whole).clone() if rooted else torch.zeros(whole.shape, dtype=self._start.dtype)
+        filled[self._plain(place)] = self._filled(value)
+        return filled
 
     def _filled(self, value: Any) -> Any:
-        if isinstance(value, Made):
-            return self.of(value)
-        if isinstance(value, Other):
-            tensor = value.tensor()
-            if tensor is None:
-                raise _CannotFollow
-            return tensor.detach().cpu()
-        if isinstance(value, tuple):
-            return tuple(self._filled(item) for item in value)
-        if isinstance(value, list):
-            return [self._filled(item) for item in value]
-        if isinstance(value, dict):
-            return {name: self._filled(item) for name, item in value.items()}
-        return value
+        return _replaced(value, self.of)
+
+    def _plain(self, value: Any) -> Any:
+        return _replaced(value, _there)
+
+
+def _replaced(value: Any, of: Callable[[Made], torch.Tensor]) -> Any:
+    """The arguments of a step with tensors in their places."""
+    if isinstance(value, Made):
+        return of(value)
+    if isinstance(value, Other):
+        return _there(value)
+    if isinstance(value, torch.Tensor):
+        return value.detach().cpu()
+    if isinstance(value, tuple):
+        return tuple(_replaced(item, of) for item in value)
+    if isinstance(value, list):
+        return [_replaced(item, of) for item in value]
+    if isinstance(value, dict):
+        return {name: _replaced(item, of) for name, item in value.items()}
+    return value
+
+
+def _there(value: Made | Other) -> torch.Tensor:
+    """The tensor itself, if there still is one."""
+    tensor = value.tensor()
+    if tensor is None:
+        raise _CannotFollow
+    return tensor.detach().cpu()
 
 
 class _Repeating(_Numbering):
     """Every step is taken as it was."""
 
     def _done(self, step: Step) -> Any:
-        function = self._instead.get(step, step.function)
-        return function(*self._filled(step.args), **self._filled(dict(step.kwargs)))
+        return self._put(step) if step.name == "__setitem__" else self._again(step)
 
 
 def _kept(taken: Sequence[torch.Tensor], step: Step) -> torch.Tensor:
@@ -184,7 +212,7 @@ def _kept(taken: Sequence[torch.Tensor], step: Step) -> torch.Tensor:
 
 def axis_of(step: Step) -> Any:
     """The `dim` of a call, as given or by torch's default."""
-    place, default = _PAIRS.get(step.name, (1, None))
+    place, default = PAIRS.get(step.name, (1, None))
     for name in ("dim", "axis"):
         if name in step.kwargs:
             return step.kwargs[name]
@@ -200,6 +228,20 @@ def _reduced(indices: torch.Tensor, step: Step) -> torch.Tensor:
     return kept if step.shape is None or tuple(kept.shape) == step.shape else kept.reshape(step.shape)
 
 
+def _resized(indices: torch.Tensor, step: Step) -> torch.Tensor:
+    """Pooled or interpolated: at each place a number from there, samples and channels apart."""
+    if (
+        step.shape is None
+        or len(step.shape) != indices.dim()
+        or tuple(indices.shape[:-3]) != step.shape[: indices.dim() - 3]
+    ):
+        raise _CannotFollow
+    for axis, (old, new) in enumerate(zip(indices.shape, step.shape, strict=True)):
+        if old != new:
+            indices = indices.index_select(axis, torch.arange(new) * old // new)
+    return indices
+
+
 def as_it_is(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
     """In a step's place: nothing is done."""
     return tensor
@@ -207,7 +249,7 @@ def as_it_is(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
 
 def is_layout(step: Step) -> bool:
     """Whether the step leaves every value as it is, wherever it puts it."""
-    return step.name in _LAYOUT | _CASTS or step.function in _TURNED
+    return step.name in LAYOUT | CASTS or step.function in TURNED
 
 
 # ---------------------------------------------------------------------------- which axes those are
@@ -262,6 +304,6 @@ def batches(made: Made) -> Iterator[Batch]:
     """The batches that a tensor came of, whatever was done in between."""
     if isinstance(made.source, Batch):
         yield made.source
-    else:
+    elif not isinstance(made.source, Given):
         for each in made.source.taken:
             yield from batches(each)

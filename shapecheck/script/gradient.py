@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
 from shapecheck import source
+from shapecheck.errors import Location
+from shapecheck.probe.behaviour.rewriting import without_round_trip
 from shapecheck.script.following import Trail, as_it_is, repeated
-from shapecheck.script.tape import Made, ModuleCall, Step, found
+from shapecheck.script.sources import Made, ModuleCall, Step, found
 from shapecheck.specs import Observation, Remedy
 
 _MOST_NODES = 100_000
@@ -22,6 +24,8 @@ def leads_nowhere(loss: torch.Tensor) -> bool:
     if not loss.requires_grad:
         return True
     trained = {id(parameter) for parameter in _trained()}
+    if loss.grad_fn is None:
+        return id(loss) not in trained and not isinstance(loss, nn.Parameter)
     return bool(trained) and not any(id(leaf) in trained or isinstance(leaf, nn.Parameter) for leaf in _leaves(loss))
 
 
@@ -59,26 +63,70 @@ def comes_of(made: Made | None, steps: Sequence[Step]) -> list[Step]:
     return own or [step for taken in made.source.taken for step in comes_of(taken, steps)]
 
 
-def cut_of(trail: Trail | None) -> Observation | None:
-    """The line that cuts the way from the model's output; None where it is not among the steps, nor the call of the model."""
+def cut_of(trail: Trail | None, frozen_at: Callable[[torch.Tensor], Location | None]) -> Observation | None:
+    """What cuts the way from the parameters to the loss's tensor; None where it is none of the script's lines."""
     if trail is None:
         return None
-    for step in trail.steps:
-        taken = [made for made in step.taken if made.graded]
-        if taken and not any(made.graded for made in _given(step, trail)):
-            picks = step.name in ("argmax", "argmin")
-            remedy = None if picks else _without(step, trail)
-            return Observation("argmax" if picks else "detach", step.location, remedy=remedy)
+    step = next((each for each in trail.steps if _cuts(each, _given(each, trail))), None)
+    if step is not None:
+        picks = step.name in ("argmax", "argmin")
+        remedy = None if picks else _without(step, trail)
+        return Observation("argmax" if picks else "detach", step.location, remedy=remedy)
     call = trail.base.source
-    if isinstance(call, ModuleCall) and not trail.base.graded and not call.graded:
+    if not isinstance(call, ModuleCall) or trail.base.graded:
+        return None
+    if not call.graded:
         return Observation("detach", call.spot.location if call.spot else None)
+    return _frozen(call, frozen_at)
+
+
+def _frozen(call: ModuleCall, frozen_at: Callable[[torch.Tensor], Location | None]) -> Observation | None:
+    """A module none of whose parameters takes gradient."""
+    parameters = list(call.module.parameters())
+    if any(parameter.requires_grad for parameter in parameters):
+        return None
+    place = next(filter(None, map(frozen_at, parameters)), call.spot.location if call.spot else None)
+    return Observation("frozen", place, facts={"model": type(call.module).__name__, "count": len(parameters)})
+
+
+def cut_behind(loss: Made | None) -> Observation | None:
+    """What cuts the way from a loss call to what backward is called on."""
+    left = [loss] if loss is not None else []
+    while left:
+        made = left.pop(0)
+        if isinstance(made.source, Step):
+            if _cuts(made.source, [made]):
+                return lost(made.source.location)
+            left += made.source.taken
     return None
+
+
+def lost(place: Location | None) -> Observation:
+    """The loss itself is cut off at a line."""
+    return Observation("loss-cut", place, remedy=_shorter(place))
+
+
+def left_at(place: Location | None) -> Observation:
+    """What the loss is given has left torch at a line and come back."""
+    return Observation("detach", place, remedy=_shorter(place))
+
+
+def _shorter(place: Location | None) -> Remedy | None:
+    line = without_round_trip(place)
+    return Remedy(line) if line else None
+
+
+def _cuts(step: Step, given: Iterable[Made]) -> bool:
+    """Whether it takes something that carries gradient and gives nothing that does."""
+    return any(made.graded for made in step.taken) and not any(made.graded for made in given)
 
 
 def _without(step: Step, trail: Trail) -> Remedy | None:
     """The line without the step, if gradient then comes through all that follows."""
     place = step.location
-    line = source.without_call(place.path, place.line, step.name) if place is not None and place.line else None
+    line = None
+    if place is not None and place.line:
+        line = source.without_call(place.path, place.line, step.name) or without_round_trip(place)
     with torch.enable_grad():
         again = repeated(trail.made, torch.zeros(trail.base.shape).requires_grad_(), {step: as_it_is})
     if line is None or again is None or not again.requires_grad:

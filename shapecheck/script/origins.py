@@ -19,7 +19,7 @@ from shapecheck.probe.loading.allowances import uncompiled
 from shapecheck.probe.probing import Probe, ProbeHints, probe
 from shapecheck.rules import Loss
 from shapecheck.script.following import Trail
-from shapecheck.script.tape import ModuleCall
+from shapecheck.script.sources import ModuleCall
 
 _SECONDS = 10.0
 

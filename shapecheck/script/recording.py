@@ -26,10 +26,11 @@ from shapecheck.probe.runs.feeding import tensors_in
 from shapecheck.report import CheckResult
 from shapecheck.rules import load_loss
 from shapecheck.script.checking import Seen, checked
-from shapecheck.script.following import trail_of
-from shapecheck.script.gradient import comes_of, cut_of, leads_nowhere
+from shapecheck.script.following import path_of, trail_of
+from shapecheck.script.gradient import comes_of, cut_behind, cut_of, leads_nowhere, left_at, lost
 from shapecheck.script.origins import Probes, origin_of
-from shapecheck.script.tape import BACKWARD, Made, ModuleCall, Step, Tape
+from shapecheck.script.sources import Given, Made, ModuleCall, Step
+from shapecheck.script.tape import BACKWARD, FAILED, Tape
 from shapecheck.specs import Observation
 
 _MOST_SINCE = 64  # losses of which one backward is made
@@ -41,11 +42,13 @@ Key = tuple[object, ...]
 class Recording:
     """While entered, takes down the loss calls of the program; `folders` hold more rules, as of --rules.
 
-    `last_error` is what the latest loss call that failed has raised.
+    `last_error` is what the latest loss call that failed has raised, or a backward that reached nothing to train;
+    `explaining` are the names of the checks of which a finding takes its place.
     """
 
     def __init__(self, folders: Sequence[Path] = ()) -> None:
         self.last_error: BaseException | None = None
+        self.explaining: tuple[str, ...] = ()
         self._folders = tuple(folders)
         self._seen: dict[Key, Seen] = {}
         self._tape = Tape()
@@ -53,6 +56,8 @@ class Recording:
         self._probes = Probes(self._folders)
         self._since: deque[tuple[ref[torch.Tensor], Made | None, Seen]] = deque(maxlen=_MOST_SINCE)
         self._left: Location | None = None
+        self._loss_left: Location | None = None
+        self._untrained: tuple[Seen, ...] = ()
         self._tape.listeners.append(self._heard)
         self._pauses = 0
         self._lock = threading.RLock()
@@ -110,6 +115,7 @@ class Recording:
         if self._pauses:
             return
         self.last_error = error
+        self.explaining = (str(call.location),)
         with self._lock, self.paused():
             key = _key(call)
             known = self._seen.get(key)
@@ -121,13 +127,31 @@ class Recording:
         if self._pauses or not args:
             return
         with self.paused():
-            if name in BACKWARD:
+            if name == FAILED:
+                self._failed(args[0])
+            elif name in BACKWARD:
+                self._untrained = ()
                 for loss in tensors_in(args[:1]):
                     if self._since and leads_nowhere(loss):
                         self._cut(loss)
                 self._since.clear()
-            elif args[0].requires_grad and not any(args[0] is result() for result, _, _ in self._since):
-                self._left = calling_line()
+            else:
+                self._leaves(args[0])
+
+    def _failed(self, error: Exception) -> None:
+        """A backward that raises where nothing is trained is explained by what cuts the way."""
+        if self._untrained:
+            self.last_error = error
+            self.explaining = tuple(str(seen.location) for seen in self._untrained)
+
+    def _leaves(self, tensor: torch.Tensor) -> None:
+        """The script takes a tensor's values out of torch: what it makes of them has no gradient."""
+        if any(tensor is result() for result, _, _ in self._since):
+            self._loss_left = calling_line()
+        elif tensor.requires_grad:
+            self._left = calling_line()
+        elif (trail := path_of(self._tape.made(tensor))) and (cut := cut_of(trail, self._tape.frozen_at)):
+            self._left = cut.location
 
     def _cut(self, loss: torch.Tensor) -> None:
         """The losses that this one is made of train nothing: the line at which the way to the parameters ends."""
@@ -135,9 +159,19 @@ class Recording:
         known = [each for _, each, _ in self._since if each is not None and isinstance(each.source, Step)]
         reached = comes_of(made, [each.source for each in known if isinstance(each.source, Step)])
         own = [seen for result, each, seen in self._since if result() is loss or (each and each.source in reached)]
-        for seen in own or [self._since[-1][2]]:
-            trail = seen.trails.get(seen.loss.output)
-            seen.cut = cut_of(trail) or Observation("detach", None if trail is not None else self._left)
+        self._untrained = tuple(own) or (self._since[-1][2],)
+        for seen in self._untrained:
+            seen.cut = self._why(seen, made)
+
+    def _why(self, seen: Seen, loss: Made | None) -> Observation:
+        """Why nothing is trained by what backward is called on, which may be made of a loss call's result."""
+        trail = seen.trails.get(seen.loss.output)
+        cut = cut_of(trail, self._tape.frozen_at) or cut_behind(loss)
+        if cut is not None:
+            return cut
+        if trail is None or isinstance(trail.base.source, Given):
+            return left_at(self._left)
+        return lost(self._loss_left) if trail.made.graded and loss is None else Observation("detach", None)
 
     def _count(self) -> None:
         """The loss calls of a module that computes its loss itself are numbered from 1."""

@@ -11,14 +11,14 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from unittest.mock import patch
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary
 
 import torch
-from torch import nn
+from torch import nn, overrides
 from torch.overrides import TorchFunctionMode
 from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _BaseDataLoaderIter
@@ -31,8 +31,10 @@ from shapecheck.probe.inputs.real import RealCall
 from shapecheck.probe.loading.allowances import never_compiled
 from shapecheck.probe.outputs.outputs import pieces
 from shapecheck.probe.runs.feeding import tensors_in
+from shapecheck.script.functions import INDEXED, LAYOUT, TURNED
+from shapecheck.script.sources import Batch, Given, Made, ModuleCall, Step, made_of, with_sources
 
-Shape = tuple[int, ...]
+Result = TypeVar("Result")
 
 _LONGEST = 64  # steps and modules one after the other; what goes on for longer, as a state carried along, is let go
 _MOST_SAMPLES = 4  # kinds of calls of one module of which the arguments are kept
@@ -43,82 +45,8 @@ _QUESTIONS = frozenset({
 })  # fmt: skip
 BACKWARD = frozenset({"backward", "grad"})
 LEAVES = frozenset({"item", "tolist", "numpy", "__array__"})
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """What a DataLoader gave. Its samples lie along axis 0, where nothing else was asked of it."""
-
-    loader: DataLoader[Any]
-    depth: int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class ModuleCall:
-    """One call of a module; `outer` is the call that it was made in. `taken` is where its arguments came from.
-
-    `real` holds copies of the arguments, as they were when such a call was made first; None for a call in another's.
-    """
-
-    module: nn.Module
-    real: RealCall | None
-    taken: tuple[Made, ...]
-    spot: Spot | None
-    outer: ModuleCall | None = None
-    graded: bool = True
-    depth: int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """One function of torch's that the script called. Tensors among its arguments are `Made`, or `Other`."""
-
-    function: Callable[..., Any]
-    name: str
-    args: tuple[Any, ...]
-    kwargs: Mapping[str, Any]
-    shape: Shape | None
-    spot: Spot | None
-    graded: bool
-    depth: int
-
-    @property
-    def location(self) -> Location | None:
-        return self.spot.location if self.spot else None
-
-    @property
-    def taken(self) -> tuple[Made, ...]:
-        return tuple(found(Made, (self.args, dict(self.kwargs))))
-
-
-@dataclass(frozen=True, eq=False)
-class Made:
-    """One tensor: the part `path` of what a batch, a module or a step gave. `graded` is whether it carries gradient."""
-
-    source: Batch | ModuleCall | Step
-    path: str
-    shape: Shape
-    graded: bool
-
-
-@dataclass(frozen=True, eq=False)
-class Other:
-    """A tensor from elsewhere."""
-
-    shape: Shape
-    tensor: ref[torch.Tensor]
-
-
-def found(kind: type[Any], value: Any) -> Iterator[Any]:
-    """Everything of that kind in nested tuples, lists and mappings."""
-    if isinstance(value, kind):
-        yield value
-    elif isinstance(value, (tuple, list)):
-        for item in value:
-            yield from found(kind, item)
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from found(kind, item)
+FAILED = "backward that failed"
+_TOLD = BACKWARD | LEAVES
 
 
 class _ThisThread(threading.local):
@@ -129,14 +57,18 @@ class _ThisThread(threading.local):
 
 @dataclass(eq=False)
 class Tape:
-    """Notes while it is entered, but in `paused` blocks. `listeners` hear of what leaves torch, and of backward."""
+    """Notes while it is entered, but in `paused` blocks. `listeners` hear of what leaves torch, of backward, and of its failure."""
 
     _made: Any = field(default_factory=WeakTensorKeyDictionary)
     _samples: Any = field(default_factory=WeakKeyDictionary)
     _loaders: Any = field(default_factory=WeakKeyDictionary)
+    _frozen: Any = field(default_factory=WeakTensorKeyDictionary)
     _here: _ThisThread = field(default_factory=_ThisThread)
     _entered: ExitStack = field(default_factory=ExitStack)
     listeners: list[Callable[[str, tuple[Any, ...]], None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._mode = _Mode(self)
 
     def __enter__(self) -> Tape:
         self._entered.enter_context(never_compiled())
@@ -146,7 +78,7 @@ class Tape:
             (_BaseDataLoaderIter, "__next__", self._tagging),
         ):
             self._entered.enter_context(patch.object(kind, name, instead(getattr(kind, name))))
-        self._entered.enter_context(_Mode(self))
+        self._entered.enter_context(self._mode)
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -157,14 +89,29 @@ class Tape:
         """Nothing that this thread does meanwhile is noted."""
         self._here.off += 1
         try:
-            yield
+            with self._aside():
+                yield
         finally:
             self._here.off -= 1
+
+    @contextmanager
+    def _aside(self) -> Iterator[None]:
+        """Functions of torch's are called as if nobody listened, which is faster. Modes of the script's stay on."""
+        if overrides._get_current_function_mode() is not self._mode:  # not ours to take away
+            yield
+            return
+        with overrides._pop_mode_temporarily():
+            yield
 
     def made(self, tensor: Any) -> Made | None:
         """Where a tensor came from, as far as that was seen."""
         known: Made | None = self._made.get(tensor) if isinstance(tensor, torch.Tensor) else None
         return known
+
+    def frozen_at(self, parameter: torch.Tensor) -> Location | None:
+        """The line that said last that a parameter takes no gradient, if that was seen."""
+        spot: Spot | None = self._frozen.get(parameter)
+        return spot.location if spot else None
 
     @property
     def running(self) -> tuple[ModuleCall, ...]:
@@ -181,13 +128,16 @@ class Tape:
             here = tape._here
             if here.off or len(here.running) > 1 or not _learns(module):
                 return called(module, *args, **kwargs)
-            call = tape._begun(module, args, kwargs)
+            call = _quietly(tape._begun, module, args, kwargs)
+            if call is None:
+                return called(module, *args, **kwargs)
             here.running.append(call)
             try:
-                result = called(module, *args, **kwargs)
+                with tape._aside() if len(here.running) > 1 else nullcontext():
+                    result = called(module, *args, **kwargs)
             finally:
                 here.running.remove(call)
-            tape._tag(call, result)
+            _quietly(tape._tag, call, result)
             return result
 
         return __call__
@@ -198,7 +148,7 @@ class Tape:
         depth = 1 + max((made.source.depth for made in taken), default=0)
         taken = taken if depth < _LONGEST else ()
         real = None if outer else self._sample(module, args, kwargs)
-        spot = next(iter(spots(sys._getframe(2))), None)
+        spot = next(iter(spots(sys._getframe(1))), None)
         return ModuleCall(module, real, taken, spot, outer, torch.is_grad_enabled(), depth if taken else 1)
 
     def _sample(self, module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> RealCall:
@@ -216,7 +166,7 @@ class Tape:
     def _tag(self, source: Batch | ModuleCall, result: Any) -> None:
         for piece in pieces(result):
             tensor = piece.tensor
-            self._made[tensor] = Made(source, piece.path, tuple(tensor.shape), tensor.requires_grad)
+            self._made[tensor] = made_of(tensor, source, piece.path)
 
     # ------------------------------------------------------------------------ batches
 
@@ -239,7 +189,7 @@ class Tape:
             batch = following(iterator)
             loader = tape._loaders.get(iterator)
             if loader is not None and not tape._here.off:
-                tape._tag(Batch(loader), batch)
+                _quietly(tape._tag, Batch(loader), batch)
             return batch
 
         return __next__
@@ -254,15 +204,44 @@ class Tape:
         name = getattr(function, "__name__", "")
         if name in _QUESTIONS:
             return function(*args, **kwargs)
-        if name in BACKWARD | LEAVES:
-            for listener in self.listeners:
-                listener(name, args)
-            return function(*args, **kwargs)
-        known = {id(tensor): made for tensor in tensors_in((args, kwargs)) if (made := self._made.get(tensor))}
+        if name in _TOLD:
+            return self._told(function, name, args, kwargs)
+        known = _quietly(self._known, function, name, args, kwargs)
         result = function(*args, **kwargs)
         if known:
-            self._hold(function, name, args, kwargs, known, result)
+            _quietly(self._hold, function, name, args, kwargs, known, result)
         return result
+
+    def _known(
+        self, function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> dict[int, Made]:
+        """What is known of the tensors that a function takes."""
+        if _freezes(function, name, args, kwargs):
+            self._frozen[args[0]] = next(iter(spots(sys._getframe(1))), None)
+        known = {id(tensor): made for tensor in tensors_in((args, kwargs)) if (made := self._made.get(tensor))}
+        begins = not known and not self._here.running and (name in LAYOUT or function in TURNED)
+        return self._given(args) if begins else known
+
+    def _given(self, args: tuple[Any, ...]) -> dict[int, Made]:
+        """Data that were not seen before, as a beginning."""
+        first = args[0] if args else None
+        if not isinstance(first, torch.Tensor) or first.requires_grad or first.dim() < 2:
+            return {}
+        self._made[first] = made = made_of(first, Given())
+        return {id(first): made}
+
+    def _told(self, function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        self._tell(name, args)
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            if name in BACKWARD:
+                self._tell(FAILED, (error,))
+            raise
+
+    def _tell(self, name: str, about: tuple[Any, ...]) -> None:
+        for listener in self.listeners:
+            _quietly(listener, name, about)
 
     def _hold(
         self,
@@ -279,12 +258,14 @@ class Tape:
         depth = 1 + max(made.source.depth for made in known.values())
         if not given or depth > _LONGEST or (not changed and any(id(tensor) in known for tensor in given)):
             return
-        taken = _with_sources(args, known), _with_sources(dict(kwargs), known)
-        shape = tuple(given[0].shape) if isinstance(result, torch.Tensor) else None
-        spot = next(iter(spots(sys._getframe(3))), None)
+        taken = with_sources(args, known), with_sources(dict(kwargs), known)
+        if name in INDEXED:  # indices and masks are mostly made for this one call: held weakly they would be gone
+            taken = (*with_sources(args[:1], known), *args[1:]), dict(kwargs)
+        shape = tuple(given[0].shape) if isinstance(result, torch.Tensor) or name == "__setitem__" else None
+        spot = next(iter(spots(sys._getframe(1))), None)
         step = Step(function, name, *taken, shape, spot, torch.is_grad_enabled(), depth)
         for number, tensor in enumerate(given):
-            self._made[tensor] = Made(step, str(number), tuple(tensor.shape), tensor.requires_grad)
+            self._made[tensor] = made_of(tensor, step, str(number))
 
 
 class _Mode(TorchFunctionMode):
@@ -296,6 +277,25 @@ class _Mode(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         return self._tape.noted(func, args, kwargs or {})
+
+
+_SETS_GRAD = torch.Tensor.requires_grad.__set__  # type: ignore[attr-defined]
+
+
+def _freezes(function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    """Whether a parameter is told to take no gradient."""
+    if name != "requires_grad_" and function != _SETS_GRAD:
+        return False
+    wanted = args[1] if len(args) > 1 else kwargs.get("requires_grad", True)
+    return isinstance(args[0], nn.Parameter) and not wanted
+
+
+def _quietly(work: Callable[..., Result], *args: Any) -> Result | None:
+    """None for what cannot be noted, as of a tensor that torch.func follows: that is no matter of the script's."""
+    try:
+        return work(*args)
+    except Exception:
+        return None
 
 
 def _learns(module: nn.Module) -> bool:
@@ -314,15 +314,3 @@ def _copied(value: Any) -> Any:
         return value.detach().clone().requires_grad_(value.requires_grad)
     inside = [(entry, _copied(inner)) for entry, inner in entries(value) if isinstance(inner, torch.Tensor)]
     return refilled(value, inside) if inside else value
-
-
-def _with_sources(value: Any, known: Mapping[int, Made]) -> Any:
-    """The arguments with tensors as what is known of them."""
-    if isinstance(value, torch.Tensor):
-        return known.get(id(value)) or Other(tuple(value.shape), ref(value))
-    if isinstance(value, (tuple, list)):
-        items = [_with_sources(item, known) for item in value]
-        return items if isinstance(value, list) else tuple(items)
-    if isinstance(value, dict):
-        return {name: _with_sources(item, known) for name, item in value.items()}
-    return value

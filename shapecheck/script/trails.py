@@ -18,7 +18,7 @@ from shapecheck.probe.behaviour.rewriting import reshaped, squeezed, with_dim
 from shapecheck.probe.behaviour.tracing import RESHAPES, SQUEEZES
 from shapecheck.rules import Loss
 from shapecheck.script.following import Trail, axis_of, carried, followed, is_layout, varying
-from shapecheck.script.tape import Shape, Step
+from shapecheck.script.sources import Shape, Step
 from shapecheck.specs import Observation, Remedy
 
 NORMALISERS = frozenset({"softmax", "log_softmax", "sigmoid", "sigmoid_", "expit"})

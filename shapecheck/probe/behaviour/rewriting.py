@@ -48,6 +48,43 @@ def squeezed(step: Step, dims: tuple[int, ...]) -> str:
     return _statement(step, lambda call: _object(call) + wanted) or f"x{wanted}"
 
 
+_LEAVING = frozenset({"item", "tolist", "numpy", "detach", "cpu"})
+_RETURNING = frozenset({"tensor", "as_tensor", "from_numpy", "array", "asarray", "Tensor", "FloatTensor"})
+
+
+def without_round_trip(location: Location | None) -> str | None:
+    """The line without what takes a tensor out of torch, or off its graph, and back; None where there is no such.
+
+    `out = torch.tensor(model(x).tolist())` -> `out = model(x)`.
+    """
+    original = _simple_at(location)
+    if original is None:
+        return None
+    changed: ast.stmt = _RoundTrips().visit(copy.deepcopy(original))
+    if ast.dump(changed) == ast.dump(original):
+        return None
+    if isinstance(changed, ast.Assign) and ast.unparse(changed.targets[0]) == ast.unparse(changed.value):
+        return f"# delete this line: {ast.unparse(original)}"
+    written = ast.unparse(changed)
+    return written if len(written) <= _LONGEST else None
+
+
+class _RoundTrips(ast.NodeTransformer):
+    """Leaves out `.item()`, `.detach()`, `.data` and the like, and a constructor around one."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        before = ast.dump(node)
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Attribute) and _name(node) in _LEAVING:
+            return node.func.value
+        wraps = node.args and _name(node) in _RETURNING and ast.dump(node) != before
+        return node.args[0] if wraps else node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        self.generic_visit(node)
+        return node.value if node.attr == "data" and isinstance(node.ctx, ast.Load) else node
+
+
 def _statement(step: Step, rewrite: Callable[[ast.Call], str | None]) -> str | None:
     """The simple statement at the step's place with its one call of that name rewritten; None where there is no such."""
     original = _simple_at(step.location)
@@ -61,6 +98,28 @@ def _statement(step: Step, rewrite: Callable[[ast.Call], str | None]) -> str | N
         return None
     written = source.with_call_replaced(original, calls[0], ast.parse(text, mode="eval").body)
     return written if len(written) <= _LONGEST else None
+
+
+def turned_before(location: Location | None, written: str, one: int, other: int) -> str | None:
+    """The line with two axes exchanged before its reshape `written`: `tags.view(-1)` -> `tags.transpose(0, 1).reshape(-1)`."""
+    original = _simple_at(location)
+    if original is None or not written:
+        return None
+    calls = [node for node in ast.walk(original) if isinstance(node, ast.Call) and _same(node, written)]
+    if len(calls) != 1:
+        return None
+    verb = "flatten" if _name(calls[0]) == "flatten" else "reshape"
+    sizes = ", ".join(ast.unparse(node) for node in _arguments(calls[0])) or ("" if verb == "flatten" else "-1")
+    moved = f"{_object(calls[0])}.transpose({one}, {other}).{verb}({sizes})"
+    line = source.with_call_replaced(original, calls[0], ast.parse(moved, mode="eval").body)
+    return line if len(line) <= _LONGEST else None
+
+
+def _same(call: ast.Call, written: str) -> bool:
+    try:
+        return ast.dump(call) == ast.dump(ast.parse(written.strip(), mode="eval").body)
+    except SyntaxError:
+        return False
 
 
 def _simple_at(location: Location | None) -> ast.stmt | None:
