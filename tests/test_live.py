@@ -12,6 +12,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +83,35 @@ def test_sizes_that_relate_as_others_did_are_known() -> None:
 
 
 def test_a_loss_that_raises_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(RuntimeError, match="Expected target size"), shapecheck.watch() as watching:
-        class_axis_last()
-    assert "error[SC101]" in capsys.readouterr().err
+    with shapecheck.watch() as watching:
+        with suppress(RuntimeError):
+            class_axis_last()
+        assert "error[SC101]" not in capsys.readouterr().err, "it is not known yet that nobody will show it"
+        F.mse_loss(torch.zeros(4), torch.zeros(4))
+        assert "error[SC101]" in capsys.readouterr().err
+    assert capsys.readouterr().err == ""
     assert codes(watching.report) == ["SC101"]
+
+
+@notes
+@pytest.mark.parametrize(
+    "leaves, printed",
+    [(None, 1), (ValueError, 0), (SystemExit, 1)],
+    ids=("caught", "goes on as another", "ends the program quietly"),
+)
+def test_a_diagnosis_is_shown_once(
+    leaves: type[BaseException] | None, printed: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with suppress(RuntimeError), shapecheck.watch():
+        class_axis_last()
+    assert capsys.readouterr().err == "", "a traceback shows the note"
+    with suppress(BaseException), shapecheck.watch():
+        try:
+            class_axis_last()
+        except RuntimeError:
+            if leaves is not None:
+                raise leaves("of the program's own")  # noqa: B904
+    assert capsys.readouterr().err.count("error[SC101]") == printed
 
 
 @notes

@@ -20,11 +20,20 @@ def noted(error: BaseException, report: Report) -> bool:
     """Adds the diagnosis as a note, where Python has notes (3.11). False where the exception has one already."""
     if _MARK in error.__dict__:
         return False
-    error.__dict__[_MARK] = True
+    error.__dict__[_MARK] = id(report)  # the report itself would have to be pickled with the exception
     add_note: Any = getattr(error, "add_note", None)
     if add_note is not None:
         add_note(f"\n{report}")
     return True
+
+
+def is_shown_with(error: BaseException | None, report: Report) -> bool:
+    """Whether the report is a note on this exception, or on one that Python shows before it."""
+    while error is not None and not isinstance(error, SystemExit):
+        if error.__dict__.get(_MARK) == id(report):
+            return hasattr(error, "__notes__")
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return False
 
 
 class Attached:

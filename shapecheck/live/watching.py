@@ -15,7 +15,7 @@ from typing import Any, TextIO, TypeVar, overload
 from shapecheck.errors import Location, UserError, did_you_mean
 from shapecheck.intercept.calls import Deliberate, LossCall
 from shapecheck.intercept.interception import Interception
-from shapecheck.live.attached import noted
+from shapecheck.live.attached import is_shown_with, noted
 from shapecheck.live.checking import Asked, Codes
 from shapecheck.live.keys import Key, key_of, pattern_of
 from shapecheck.render import terminal, text
@@ -70,8 +70,9 @@ def watch(
 
     Each distinct call, by its loss, its line, shapes, dtypes and keywords, is checked once with the real tensors. What
     is found, errors and warnings, is printed to standard error (or `file`), once for each line. A loss that raises is
-    always looked at: the diagnosis is printed, and the exception goes on with it as a note (Python 3.11 and later), so
-    that tracebacks, pytest and logging show it. `report` of what `with` gives holds all that was checked.
+    always looked at: the exception goes on with the diagnosis as a note, so that tracebacks, pytest and logging show it;
+    where the block catches the exception, and on Python 3.10, which knows no notes, the diagnosis is printed. `report` of
+    what `with` gives holds all that was checked.
 
     Once a call's shapes and dtypes are known, no value is looked at, nothing waits for a GPU, and a call costs less than
     50 microseconds: a label out of range in a later batch of the same shape is found when the loss raises. Where sizes
@@ -107,6 +108,7 @@ class Watch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._interception.__exit__(kind, error, trace)
+        self._observer.left(error)
 
     def __call__(self, function: Function) -> Function:
         """The function with its calls watched."""
@@ -147,6 +149,7 @@ class Observer:
         self._patterns: dict[Key, int] = {}
         self._raised: dict[Key, int] = {}
         self._results: list[CheckResult] = []
+        self._unshown: Report | None = None  # of the latest call that raised
         self._printed: set[tuple[str, Location | None]] = set()
 
     @property
@@ -154,7 +157,9 @@ class Observer:
         return Report(tuple(self._results), __version__)
 
     def before(self, call: LossCall) -> None:
-        """Nothing yet: a call that raises is checked once, as such."""
+        """A call that raises is checked once, as such. Here the program goes on after one."""
+        if self._unshown is not None:
+            self.left(None)
 
     def after(self, call: LossCall, result: Any) -> None:
         if self._silent or not self._is_new(call):
@@ -171,7 +176,13 @@ class Observer:
     def raised(self, call: LossCall, error: Exception) -> None:
         report = self.explanation(call, error)
         if report is not None and noted(error, report):
-            self._print(report)
+            self._unshown = report
+
+    def left(self, error: BaseException | None) -> None:
+        """A diagnosis is printed unless it is shown with the exception that leaves the block."""
+        unshown, self._unshown = self._unshown, None
+        if unshown is not None and not is_shown_with(error, unshown):
+            self._print(unshown)
 
     def explanation(self, call: LossCall, error: Exception) -> Report | None:
         """Why torch raises, as far as the tensors tell; a failure of another kind (memory, a device) is not explained."""
