@@ -316,7 +316,7 @@ def test_a_crash_keeps_what_was_found(end: str, tmp_path: Path) -> None:
 @posix
 def test_time_is_up(tmp_path: Path) -> None:
     text = FOUND + "import time\ntry:\n    time.sleep(60)\nfinally:\n    print('closing')\n"
-    done = run(tmp_path, text, options=("--timeout", "2"))
+    done = run(tmp_path, text, options=("--timeout", "6"))
     assert (done.status, done.codes, done.errors, done.run["ended"]) == (3, [CODE], ["SC906"], "time")
     assert done.run["location"] == {"path": "train.py", "line": AT + 4}
     assert done.stderr == "closing\n"
