@@ -104,6 +104,12 @@ WRONG: dict[str, tuple[str, str, str, str]] = {
         sim = F.cosine_similarity(model(a), model(b), dim=0)  # here
         loss = F.mse_loss(sim, y)
     """),
+    "squeeze of the last batch, where the loss then stops": ("SC455", "squeeze-output", "executed", """
+        net = nn.Sequential(nn.Conv2d(3, 5, 3), nn.AdaptiveAvgPool2d(1))
+        for x, y in DataLoader(TensorDataset(torch.randn(9, 3, 8, 8), torch.randint(5, (9,))), batch_size=4):
+            loss = F.cross_entropy(net(x).squeeze(), y)  # here
+            break
+    """),
     "squeeze of the last batch": ("SC455", "squeeze-output", "executed", """
         model = nn.Linear(5, 1)
         for x, y in DataLoader(TensorDataset(torch.randn(9, 5), torch.randn(9)), batch_size=4):
@@ -297,6 +303,12 @@ RIGHT = {
         x = torch.randn(4, 5, requires_grad=True)
         F.cross_entropy(model(x), torch.randint(7, (4,))).backward()
     """,
+    "squeeze on both sides": """
+        model = nn.Linear(5, 1)
+        for x, y in DataLoader(TensorDataset(torch.randn(9, 5), torch.randn(9, 1)), batch_size=4):
+            F.mse_loss(model(x).squeeze(), y.squeeze()).backward()
+            break
+    """,
     "squeeze where no batch of one comes": """
         model = nn.Linear(5, 1)
         for x, y in DataLoader(TensorDataset(torch.randn(9, 5), torch.randn(9)), batch_size=4, drop_last=True):
@@ -455,3 +467,36 @@ def test_the_example_of_a_page_on_scripts_has_its_finding(rule: Rule, tmp_path: 
         for name in ("example", "instead")
     }
     assert codes == {"example": [rule.code], "instead": []}
+
+
+SEVERITIES = {
+    "binary_cross_entropy_with_logits": "error",  # () is refused against (1,)
+    "mse_loss": "warning",  # broadcast, with torch's warning
+}
+
+
+@pytest.mark.parametrize("loss", SEVERITIES)
+def test_a_batch_of_one_is_as_bad_as_what_the_loss_makes_of_it(loss: str, tmp_path: Path) -> None:
+    (result,) = run(
+        tmp_path,
+        f"""
+        model = nn.Linear(5, 1)
+        for x, y in DataLoader(TensorDataset(torch.randn(9, 5), torch.rand(9)), batch_size=4):
+            F.{loss}(model(x).squeeze(), y).backward()
+            break
+        """,
+    )
+    assert [(finding.code, finding.severity) for finding in result.findings] == [("SC455", SEVERITIES[loss])]
+
+
+def test_a_batch_norm_has_no_statistics_of_the_last_sample(tmp_path: Path) -> None:
+    (result,) = run(
+        tmp_path,
+        """
+        net = nn.Sequential(nn.Linear(5, 6), nn.BatchNorm1d(6), nn.Linear(6, 3))
+        for x, y in DataLoader(TensorDataset(torch.randn(9, 5), torch.randint(3, (9,))), batch_size=4):
+            F.cross_entropy(net(x), y).backward()
+            break
+        """,
+    )
+    assert [(finding.code, finding.severity) for finding in result.findings] == [("SC456", "error")]

@@ -5,22 +5,22 @@ Imports torch, and runs the user's modules again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
-from torch.utils.data import DataLoader
 
-from shapecheck.errors import CheckError, Location
+from shapecheck.errors import CheckError
 from shapecheck.measure import class_axis_of, output_values
 from shapecheck.pipeline import check
 from shapecheck.probe.probing import Probe
 from shapecheck.report import CheckResult
 from shapecheck.rules import Loss
-from shapecheck.script.following import Trail, as_it_is, batches, repeated, trail_of
-from shapecheck.script.origins import Origin, Probes
+from shapecheck.script.following import Trail, as_it_is, repeated, trail_of
+from shapecheck.script.lone import OF_ONE, ends_alone, loaders_of, weighed
+from shapecheck.script.origins import Probes
 from shapecheck.script.pairing import batch_axis, paired_wrongly
+from shapecheck.script.seen import Seen
 from shapecheck.script.sources import ModuleCall
 from shapecheck.script.trails import Way, observed, roles_at_end, still_seen, way_of
 from shapecheck.specs import Observation, Subject, TensorSpec
@@ -29,38 +29,18 @@ from shapecheck.torch_judge import TorchJudge
 _SHUFFLES = frozenset({"positions-mixed", "softmax-over-positions", "softmax-over-samples"})
 
 
-@dataclass(eq=False)
-class Seen:
-    """One distinct loss call. `subject` is None where the call could not be measured, as `error` says.
-
-    `trails` are by the contract's names of the tensors that came of a module or a batch. `cut` is where the way to the
-    parameters ends, if a backward has found none.
-    """
-
-    loss: Loss
-    location: Location
-    subject: Subject | None = None
-    error: CheckError | None = None
-    trails: Mapping[str, Trail] = field(default_factory=dict)
-    origin: Origin | None = None
-    graded: bool = True
-    cut: Observation | None = None
-    raised: bool = False
-    reported: bool = False
-
-
 def checked(seen: Seen, probes: Probes, judge: bool) -> CheckResult:
     """The check of one call; `judge` is whether torch is asked and fixes are run."""
     if seen.subject is None:
         return CheckResult(str(seen.location), seen.loss.name, location=seen.location, error=seen.error)
     subject, probe = seen.subject, None
+    comes = any(ends_alone(loader) for loader in loaders_of(seen))
     if seen.origin is not None:
-        answer = probes.of(seen.origin, seen.loss)
+        answer = probes.of(seen.origin, seen.loss, comes)
         probe = answer if isinstance(answer, Probe) else None
         if isinstance(answer, CheckError):
             subject = replace(subject, notes=(*subject.notes, f"the model was not probed: {answer.message}"))
     ways = {name: way_of(trail, seen.loss, _roles(trail, seen, probe)) for name, trail in seen.trails.items()}
-    comes = any(ends_alone(loader) for loader in loaders_of(seen))
     if probe is not None:
         subject = _with_probe(subject, seen, probe, ways.get(seen.loss.output), comes)
     found = [
@@ -77,7 +57,10 @@ def checked(seen: Seen, probes: Probes, judge: bool) -> CheckResult:
     found = [replace(each, facts={**each.facts, "applies_to": "script"}) for each in found]
     if any(each.kind in _SHUFFLES for each in found):
         subject = _without_values(subject, seen.loss)
-    subject = replace(subject, observations=(*subject.observations, *found))
+    told = (*subject.observations, *found)
+    if comes:
+        told = tuple(weighed(each, seen, subject) if each.kind in OF_ONE else each for each in told)
+    subject = replace(subject, observations=told)
     return check(subject, seen.loss, _judge(seen, probe, ways.get(seen.loss.output)) if judge else None)
 
 
@@ -107,16 +90,20 @@ def _judge(seen: Seen, probe: Probe | None, way: Way | None) -> TorchJudge:
         return TorchJudge()
     if way is None or (seen.origin is not None and seen.origin.number):
         return TorchJudge(probe.values, probe.without if probe.rerun else None)
-    made, values, steps = way.trail.made, probe.values, way.trail.steps
+    made, base, values, steps = way.trail.made, way.trail.base, probe.values, way.trail.steps
 
     def without(observation: Observation) -> torch.Tensor:
         own = [step for step in steps if step.name == observation.kind and step.location == observation.location]
-        again = repeated(made, values, {own[-1]: as_it_is}) if own else repeated(made, probe.without(observation))
+        again = (
+            repeated(made, base, values, {own[-1]: as_it_is})
+            if own
+            else repeated(made, base, probe.without(observation))
+        )
         if again is None:
             raise ValueError("what the script does cannot be done again")
         return again
 
-    return TorchJudge(repeated(made, values), without)
+    return TorchJudge(repeated(made, base, values), without)
 
 
 def _is_of_model(way: Way) -> bool:
@@ -172,7 +159,7 @@ def _with_probe(subject: Subject, seen: Seen, probe: Probe, way: Way | None, com
 
 
 def _again(way: Way, probe: Probe) -> torch.Tensor | None:
-    return None if probe.values is None else repeated(way.trail.made, probe.values)
+    return None if probe.values is None else repeated(way.trail.made, way.trail.base, probe.values)
 
 
 def _with_axes(spec: TensorSpec, axes: tuple[str, ...], loss: Loss, values: torch.Tensor | None) -> TensorSpec:
@@ -189,25 +176,3 @@ def _flat(axes: tuple[str, ...] | None, subject: Subject, loss: Loss) -> tuple[s
     output, target = subject.tensors[loss.output], subject.tensors.get(loss.target)
     rows = target is not None and target.shape[:1] == output.shape[:1]
     return ("batch", *axes[1:]) if axes and rows and axes[0] == "merged" and "batch" not in axes else axes
-
-
-# ---------------------------------------------------------------------------- batches
-
-
-def loaders_of(seen: Seen) -> Iterator[DataLoader[Any]]:
-    """Where what the loss and its module were given comes from."""
-    made = [trail.made for trail in seen.trails.values()]
-    if seen.origin is not None:
-        made += seen.origin.call.taken
-    for each in made:
-        yield from (batch.loader for batch in batches(each))
-
-
-def ends_alone(loader: DataLoader[Any]) -> bool:
-    """Whether the last batch of an epoch holds one sample."""
-    size = loader.batch_size
-    try:
-        samples = len(loader.sampler)  # type: ignore[arg-type]
-    except (TypeError, NotImplementedError):
-        return False
-    return size is not None and (size == 1 or (samples % size == 1 and not loader.drop_last))

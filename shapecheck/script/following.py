@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from shapecheck.script.functions import CASTS, LAYOUT, PAIRS, PRODUCTS, REDUCTIONS, RESIZES, TURNED
-from shapecheck.script.sources import Batch, Given, Made, ModuleCall, Other, Shape, Source, Step, found
+from shapecheck.script.sources import Batch, Given, Made, ModuleCall, Other, Shape, Step, found
 
 MOST = 2**25  # elements; larger outputs are not followed
 _LINES = 2**16  # elements of the lines along an axis that are looked at
@@ -83,12 +83,15 @@ def followed(made: Made, base: Made, instead: Instead | None = None) -> torch.Te
     if math.prod(base.shape) > MOST or not math.prod(base.shape):
         return None
     numbers = torch.arange(math.prod(base.shape), dtype=torch.int32).reshape(base.shape)
-    return _done_again(_Numbering(numbers, instead or {}, type(base.source)), made)
+    return _done_again(_Numbering(numbers, base, instead or {}), made)
 
 
-def repeated(made: Made, values: torch.Tensor, instead: Instead | None = None) -> torch.Tensor | None:
-    """The tensor as the steps make it of these values of the base, some steps replaced; None if they cannot be taken again."""
-    return _done_again(_Repeating(values, instead or {}, ModuleCall), made)
+def repeated(made: Made, base: Made, values: torch.Tensor, instead: Instead | None = None) -> torch.Tensor | None:
+    """The tensor as the steps make it of these values of the base, some steps replaced; None if they cannot be taken again.
+
+    The values may be of another shape, as those of fewer samples.
+    """
+    return _done_again(_Repeating(values, base, instead or {}), made)
 
 
 def _done_again(way: _Numbering, made: Made) -> torch.Tensor | None:
@@ -105,8 +108,8 @@ class _CannotFollow(Exception):
 class _Numbering:
     """Every module or batch that is of the base's shape is numbered like it: two calls of one module are read alike."""
 
-    def __init__(self, start: torch.Tensor, instead: Instead, kind: type[Source]) -> None:
-        self._start, self._instead, self._kind = start, instead, kind
+    def __init__(self, start: torch.Tensor, base: Made, instead: Instead) -> None:
+        self._start, self._base, self._instead = start, base, instead
         self._known: dict[Made, torch.Tensor] = {}
         self._rooted: dict[Made, bool] = {}
 
@@ -132,7 +135,7 @@ class _Numbering:
             if isinstance(source, Step):
                 self._rooted[made] = any(self._is_rooted(each) for each in source.taken)
             else:
-                self._rooted[made] = isinstance(source, self._kind) and made.shape == tuple(self._start.shape)
+                self._rooted[made] = type(source) is type(self._base.source) and made.shape == self._base.shape
         return self._rooted[made]
 
     def _done(self, step: Step) -> Any:

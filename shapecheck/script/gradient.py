@@ -128,7 +128,7 @@ def _without(step: Step, trail: Trail) -> Remedy | None:
     if place is not None and place.line:
         line = source.without_call(place.path, place.line, step.name) or without_round_trip(place)
     with torch.enable_grad():
-        again = repeated(trail.made, torch.zeros(trail.base.shape).requires_grad_(), {step: as_it_is})
+        again = repeated(trail.made, trail.base, torch.zeros(trail.base.shape).requires_grad_(), {step: as_it_is})
     if line is None or again is None or not again.requires_grad:
         return None
     return Remedy(

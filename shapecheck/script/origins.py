@@ -55,16 +55,20 @@ class Probes:
     rules: tuple[Any, ...] = ()
     _known: dict[object, Probe | CheckError] = field(default_factory=dict)
 
-    def of(self, origin: Origin, loss: Loss) -> Probe | CheckError:
-        """The probe of the module as it was called; once for each part of its output and kind of loss."""
-        key = (id(origin.module), id(origin.call.real), origin.path, origin.number, loss.name)
+    def of(self, origin: Origin, loss: Loss, ends_alone: bool = False) -> Probe | CheckError:
+        """The probe of the module as it was called; once for each part of its output and kind of loss.
+
+        `ends_alone` is whether a batch of one sample is known to come.
+        """
+        ends_alone &= origin.call.real is not None and bool(origin.call.real.training)
+        key = (id(origin.module), id(origin.call.real), origin.path, origin.number, loss.name, ends_alone)
         if key not in self._known:
-            self._known[key] = _probed(origin, loss, self.rules)
+            self._known[key] = _probed(origin, loss, self.rules, ends_alone)
         return self._known[key]
 
 
-def _probed(origin: Origin, loss: Loss, folders: tuple[Any, ...]) -> Probe | CheckError:
-    hints = ProbeHints(loss=loss.name, has_classes=loss.has_classes, budget_seconds=_SECONDS)
+def _probed(origin: Origin, loss: Loss, folders: tuple[Any, ...], ends_alone: bool) -> Probe | CheckError:
+    hints = ProbeHints(loss=loss.name, has_classes=loss.has_classes, ends_with_one=ends_alone, budget_seconds=_SECONDS)
     module = until_loss(origin.module, origin.number, folders) if origin.number else origin.module
     try:
         return probe(module, (), origin.path or None, hints, real=origin.call.real or RealCall(()))

@@ -25,10 +25,11 @@ from shapecheck.probe.places import apart, calling_line
 from shapecheck.probe.runs.feeding import tensors_in
 from shapecheck.report import CheckResult
 from shapecheck.rules import load_loss
-from shapecheck.script.checking import Seen, checked
+from shapecheck.script.checking import checked
 from shapecheck.script.following import path_of, trail_of
 from shapecheck.script.gradient import comes_of, cut_behind, cut_of, leads_nowhere, left_at, lost
 from shapecheck.script.origins import Probes, origin_of
+from shapecheck.script.seen import Seen
 from shapecheck.script.sources import Given, Made, ModuleCall, Step
 from shapecheck.script.tape import BACKWARD, FAILED, Tape
 from shapecheck.specs import Observation

@@ -298,12 +298,18 @@ def _squeezed(way: Way) -> Iterator[Observation]:
         alone = tuple(size for place, size in enumerate(before) if size != 1 and place not in batch)
         wanted = tuple(1 if place in batch else size for place, size in enumerate(before) if size != 1)
         facts = {
-            "call": step.name, "output_one": alone, "output_more": step.shape, "of": " of one sample",
+            "call": step.name, "output_one": alone, "base_one": _of_one(way), "output_more": step.shape, "of": " of one sample",
             "before": tuple(1 if place in batch else size for place, size in enumerate(before)), "after": alone, **_COMES,
         }  # fmt: skip
         proof = f"with it, a batch of one gives {wanted}"
         remedy = Remedy(squeezed(_as_traced(step), ones), "executed", proof)
         yield Observation("batch-axis-lost", step.location, None, facts, remedy)
+
+
+def _of_one(way: Way) -> Shape:
+    """What the module gives for one sample."""
+    sizes = zip(way.trail.base.shape, way.roles or (), strict=True)
+    return tuple(1 if role == "batch" else size for size, role in sizes)
 
 
 # ---------------------------------------------------------------------------- roles
