@@ -95,6 +95,21 @@ def called_name(node: ast.AST) -> str:
     )
 
 
+def functional_name(path: str) -> str:
+    """How the file can call `torch.nn.functional`: `F`, `nn.functional`, else in full; `F` where it cannot be read."""
+    tree = parse(path)
+    if tree is None:
+        return "F"
+    known = {}
+    for node in ast.walk(tree):
+        for alias in node.names if isinstance(node, (ast.Import, ast.ImportFrom)) else ():
+            module = f"{node.module}." if isinstance(node, ast.ImportFrom) and node.module else ""
+            known[module + alias.name] = alias.asname or (alias.name if module else "")
+    if known.get("torch.nn.functional"):
+        return known["torch.nn.functional"]
+    return f"{known['torch.nn']}.functional" if known.get("torch.nn") else "torch.nn.functional"
+
+
 def simple_statement(path: str, line: int) -> ast.stmt | None:
     """The innermost assignment, return or expression that the line is in."""
     tree = parse(path)

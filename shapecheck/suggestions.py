@@ -148,15 +148,15 @@ def _in_their_words(case: Case, after: State, template: FixTemplate) -> dict[str
     call = case.subject.written
     if call is None or template.code:
         return {}
-    names = {name: written.operand(text) for name, text in call.tensors.items()}
-    changed = {name: code_of(after.calls[name], text) for name, text in names.items() if after.calls.get(name)}
-    if any(code.count(names[name]) > 1 and not written.is_plain(names[name]) for name, code in changed.items()):
-        return {}  # what is called once would be called twice
+    code = {name: code_of(calls, name) for name, calls in after.calls.items() if calls}
+    setup = _setup(after, case.symbols, case.loss.output)
+    if not set(code) <= set(call.tensors) or written.repeats(call, [*code.values(), setup]):
+        return {}  # what is changed is not on the line, or what is called there once would be called again
     keywords = {name: _argument(after, name) for name in after.new_arguments}
-    same = after.loss is case.loss
-    line = written.mended(call, case.loss, changed, keywords) if same else ""
-    line = line or written.stated(call, _expression(case, after, {**call.tensors, **changed}))
-    return {"line": line, "line_setup": _setup(after, case.symbols, names[case.loss.output])}
+    changed = {name: written.named(call, text) for name, text in code.items()}
+    line = written.mended(call, case.loss, changed, keywords) if after.loss is case.loss else ""
+    line = line or written.stated(call, written.named(call, _expression(case, after)))
+    return {"line": line, "line_setup": written.named(call, setup)}
 
 
 def _argument(after: State, name: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterator, Mapping
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeGuard
 
 from shapecheck import source
@@ -14,6 +16,7 @@ from shapecheck.rules import Loss
 from shapecheck.specs import WrittenCall
 
 _LONGEST = 110  # characters of a statement; of a longer one only the call is shown
+_NAME = re.compile(r"(?<![\w.'\"])[A-Za-z_]\w*\b(?!\s*=[^=])")  # neither an attribute nor a keyword of a call
 _PLAIN = (ast.Name, ast.Attribute, ast.Subscript, ast.Call)
 
 
@@ -43,6 +46,23 @@ def is_plain(expression: str) -> bool:
     while isinstance(node, (ast.Attribute, ast.Subscript)):
         node = node.value
     return isinstance(node, ast.Name)
+
+
+def repeats(call: WrittenCall, codes: Sequence[str]) -> bool:
+    """Whether code in the contract's names says a tensor more than once that is more than a name where the user calls it."""
+    said = Counter(node.id for code in codes for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name))
+    return any(said[name] > 1 and not is_plain(text) for name, text in call.tensors.items())
+
+
+def named(call: WrittenCall, code: str) -> str:
+    """Code in the contract's names with those of the user, and with functions as their file can call them."""
+    functional = source.functional_name(call.location.path) if call.location else "F"
+
+    def renamed(match: re.Match[str]) -> str:
+        name = match[0]
+        return operand(call.tensors[name]) if name in call.tensors else functional if name == "F" else name
+
+    return _NAME.sub(renamed, code)
 
 
 def operand(expression: str) -> str:

@@ -16,7 +16,7 @@ import shapecheck
 from shapecheck.errors import Location
 from shapecheck.rules import load_loss
 from shapecheck.specs import WrittenCall
-from shapecheck.written import is_plain, mended, named_in, operand, stated, written
+from shapecheck.written import is_plain, mended, named, named_in, operand, repeats, stated, written
 
 CE = load_loss("cross_entropy")
 
@@ -96,6 +96,30 @@ def test_what_methods_are_called_on(text: str, plain: bool, as_operand: str) -> 
     assert (is_plain(text), operand(text)) == (plain, as_operand)
 
 
+@pytest.mark.parametrize(
+    ("imports", "code", "shown"),
+    [
+        ("import torch.nn.functional as F", "F.pad(output, (0, target.shape[1]))", "F.pad(net(x), (0, batch['y'].shape[1]))"),
+        ("from torch import nn", "F.relu(output)", "nn.functional.relu(net(x))"),
+        ("import torch.nn as nn", "F.relu(output)", "nn.functional.relu(net(x))"),
+        ("from torch.nn import functional as fn", "F.relu(output)", "fn.relu(net(x))"),
+        ("import torch", "F.relu(output)", "torch.nn.functional.relu(net(x))"),
+        ("import torch", "f(output=output, target=target).output", "f(output=net(x), target=batch['y']).output"),
+    ],
+)  # fmt: skip
+def test_code_speaks_the_words_of_the_file(tmp_path: Path, imports: str, code: str, shown: str) -> None:
+    path = tmp_path / "train.py"
+    path.write_text(f"{imports}\n")
+    call = WrittenCall("", {"output": "net(x)", "target": "batch['y']"}, Location(str(path), 1))
+    assert named(call, code) == shown
+
+
+def test_what_is_called_once_is_not_called_again() -> None:
+    call = WrittenCall("", {"output": "net(x)", "target": "y"})
+    assert repeats(call, ["(weights * output).sum(1)", "weights = attention(output)"])
+    assert not repeats(call, ["output.mean(1)", "target.view(target.shape[0])"])
+
+
 SCORES, TAGS = torch.randn(4, 9, 5), torch.randint(5, (4, 9))
 COLUMN, VECTOR = torch.randn(6, 1), torch.randn(6)
 
@@ -143,6 +167,16 @@ def test_a_member_of_what_is_passed_stands_in_the_line() -> None:
     assert "for each in output" in second.call
     if sys.version_info >= (3, 11):
         assert first.line == "loss = F.cross_entropy(scores[0], TAGS[:, 0])"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python tells the place of a call from 3.11 on")
+def test_a_fix_that_is_not_on_the_line_is_shown_as_a_call_of_its_own() -> None:
+    criterion = nn.CrossEntropyLoss(weight=torch.ones(4))
+    with shapecheck.watch(file=io.StringIO()) as watching, pytest.raises(RuntimeError):
+        criterion(SCORES[:, 0], TAGS[:, 0])
+    fix = watching.report.findings[0].fixes[0]
+    assert (fix.kind, fix.line) == ("fix-weight", "")
+    assert "weight=F.pad(weight" in fix.call
 
 
 def test_names_at_a_breakpoint() -> None:
