@@ -5,7 +5,7 @@ Imports torch, and runs the user's modules again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -57,11 +57,24 @@ def checked(seen: Seen, probes: Probes, judge: bool) -> CheckResult:
     found = [replace(each, facts={**each.facts, "applies_to": "script"}) for each in found]
     if any(each.kind in _SHUFFLES for each in found):
         subject = _without_values(subject, seen.loss)
-    told = (*subject.observations, *found)
+    told = tuple(_one_cause((*subject.observations, *found), subject, seen.loss))
     if comes:
         told = tuple(weighed(each, seen, subject) if each.kind in OF_ONE else each for each in told)
     subject = replace(subject, observations=told)
     return check(subject, seen.loss, _judge(seen, probe, ways.get(seen.loss.output)) if judge else None)
+
+
+def _one_cause(told: Sequence[Observation], subject: Subject, loss: Loss) -> Iterator[Observation]:
+    """Without what follows from a reshape that mixes axes: another number of rows than labels, and what a batch of one does."""
+    mixed = [each for each in told if each.kind == "positions-mixed"]
+    lines = [each.location for each in mixed]
+    output, target = subject.tensors[loss.output].shape, subject.tensors.get(loss.target)
+    rows = target is not None and output[:1] != target.shape[:1]
+    for each in told:
+        if each in mixed and rows:
+            yield replace(each, facts={**each.facts, "explains": ("SC115", "SC119")})
+        elif each.kind not in OF_ONE or each.location not in lines:
+            yield each
 
 
 def _fed(seen: Seen) -> Iterator[Way]:

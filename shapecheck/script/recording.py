@@ -199,9 +199,20 @@ class Recording:
         """The check of each call that none was yet given of; `judge` is whether torch is asked and fixes are run."""
         for seen in [seen for seen in self.seen if not seen.reported]:
             seen.reported = True
-            with self.paused():
+            with self.paused(), _one_thread():
                 result = apart(partial(checked, seen, self._probes, judge))
             yield result
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """For runs of a few samples threads cost more than they bring, above all where others want the same cores."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 # ---------------------------------------------------------------------------- which calls are one

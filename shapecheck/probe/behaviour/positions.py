@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -17,7 +18,7 @@ from shapecheck.probe.behaviour.naming import shapes_around
 from shapecheck.probe.behaviour.reshapes import Repair, mixing, moved, repairs, suspicious
 from shapecheck.probe.behaviour.rewriting import reshaped
 from shapecheck.probe.behaviour.samples import replaced
-from shapecheck.probe.behaviour.tracing import Shape, Step, Trace, aligned, traced
+from shapecheck.probe.behaviour.tracing import Invoked, Shape, Step, Trace, aligned, traced
 from shapecheck.probe.inputs.sizing import next_prime
 from shapecheck.probe.outputs.varying import Free, Rows, difference
 from shapecheck.probe.runs.feeding import GROWING, Call, perturbed, positions, resize, size_at
@@ -71,7 +72,7 @@ def positions_mixed(case: Case, survey: Survey, known: Iterable[Location | None]
     found: dict[Location | None, Observation] = {}
     for suspect in suspects:
         seen = suspect.certain(fixed)
-        if seen and suspect.step.location not in found:
+        if seen and suspect.step.location not in found and _matters(case, *seen):
             found[suspect.step.location] = _observed(case, *seen)
     return list(found.values())
 
@@ -141,6 +142,21 @@ def _has_rows(case: Case, run: Survey) -> bool:
 def _other_sizes(size: int) -> Iterator[int]:
     """The nearest come first: they have the fewest divisors in common with what the model has."""
     yield from dict.fromkeys((next_prime(size + 1), size + 4, size + 6, size + 10, 2 * size, size + 32, 3 * size))
+
+
+def _matters(case: Case, survey: Survey, step: Step) -> bool:
+    """Whether what the reshape gives reaches the output: of several heads the loss may be given another one's."""
+    usual, other = (
+        traced(case.runner, survey.call, case.path, Trace(SURVEYED, changes=changes))
+        for changes in ({}, {step.key: _shifted})
+    )
+    mask = None if usual is None or other is None else difference(usual, other)
+    return mask is None or bool(mask.any())
+
+
+def _shifted(function: Invoked, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    result = function(*args, **kwargs)
+    return result * 2 + 1 if result.is_floating_point() else result
 
 
 def _observed(case: Case, survey: Survey, step: Step) -> Observation:
