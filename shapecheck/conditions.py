@@ -28,7 +28,7 @@ Condition = Callable[[Mapping[str, Value]], Value]
 
 ATTRIBUTES = (
     "shape", "rank", "numel", "dtype", "minimum", "maximum", "total", "elements", "values", "classes", "axes",
-    "origin", "python", "permuted", "distinct", "normalised",
+    "origin", "python", "permuted", "distinct", "stray", "normalised",
 )  # fmt: skip
 CONSTANTS: Mapping[str, Value] = {
     **{dtype: dtype for dtype in DTYPES},

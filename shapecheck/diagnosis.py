@@ -410,6 +410,7 @@ def _facts_after(state: State, name: str, before: Named, after: Named) -> Facts:
         total=facts.total if same else None,
         elements=facts.elements if same else None,
         distinct=facts.distinct if same else None,
+        stray=facts.stray if same else None,
         normalised=None,
         shape=after.sizes,
         dtype=after.dtype or None,

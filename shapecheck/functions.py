@@ -7,6 +7,7 @@ A tensor argument stands for its shape. What is not known (None) makes the resul
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from shapecheck.specs import COMPLEX, FLOATING, INTEGRAL
@@ -125,6 +126,18 @@ def within(rows: Any, lengths: Any) -> tuple[float, ...] | None:
     return tuple([value for place, value in enumerate(values) if place % width < ends[place // width]])
 
 
+def unalignable(rows: Any, lengths: Any, steps: Any) -> bool | None:
+    """Whether some sequence has too few steps for its labels, one for each and one more between two equal ones."""
+    values, ends, given = rows.elements, lengths.elements, steps.elements
+    if values is None or ends is None or given is None or len(ends) != len(given) or not ends:
+        return None
+    width = len(values) // len(ends) if len(rows.shape) > 1 else None
+    starts = [sum(ends[:place]) if width is None else place * width for place in range(len(ends))]
+    counts = [end if width is None else min(end, width) for end in ends]
+    labels = [values[int(start) : int(start + count)] for start, count in zip(starts, counts)]
+    return any(len(row) + sum(a == b for a, b in pairwise(row)) > most for row, most in zip(labels, given))
+
+
 def smallest(values: Sequence[float]) -> float | None:
     return min(values, default=None)
 
@@ -151,5 +164,6 @@ FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "min": smallest,
     "max": largest,
     "within": within,
+    "unalignable": unalignable,
 }
 LENIENT = ("broadcast", "broadcasts", "first")

@@ -146,11 +146,17 @@ def _facts(spec: TensorSpec, loss: Loss, name: str) -> dict[str, Any]:
         "loss": loss.name,
         "holder": name,
         "type": spec.python,
+        "a": _article(spec.python),
         "of": "output" if name == loss.output else "target" if name == loss.target else "other",
         "members": sum(part.how == "member" for part in parts),
         "words": spec.values == "words",
         "path": "",
     }
+
+
+def _article(word: str) -> str:
+    """An ndarray is spelt out as it is read."""
+    return "an" if word[:1].lower() in "aeiou" or word.startswith("nd") else "a"
 
 
 def _finding(

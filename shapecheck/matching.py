@@ -38,6 +38,7 @@ class Facts:
     python: str = ""
     permuted: bool = False
     distinct: int | None = None
+    stray: float | None = None
     normalised: int | None = None
 
     @property
@@ -74,7 +75,7 @@ def facts(spec: TensorSpec) -> Facts:
     return Facts(
         shape, spec.dtype, spec.minimum, spec.maximum, spec.values or "", spec.classes, spec.axes, spec.origin,
         spec.total if elements is None else sum(elements), elements, spec.python, spec.permuted,
-        spec.distinct, spec.normalised,
+        spec.distinct, spec.stray, spec.normalised,
     )  # fmt: skip
 
 

@@ -133,9 +133,16 @@ def tensor_facts(tensor: torch.Tensor, loss: Loss, name: str, output_shape: tupl
         if values.numel() == tensor.numel() and (name, "total") in asked
         else None,
         elements=tuple(values.reshape(-1).tolist()) if small and (name, "elements") in asked else None,
-        distinct=int(values.unique().numel()) if beyond else None,
+        **(_beyond(values, classes) if beyond and classes is not None else {}),
         normalised=_normalised_axis(values, low, high, spec.values, axis) if (name, "normalised") in asked else None,
     )
+
+
+def _beyond(labels: torch.Tensor, classes: int) -> dict[str, Any]:
+    """How many different labels there are, and the only one that is no class, if it is one."""
+    different = labels.unique()
+    strays = different[(different < 0) | (different >= classes)]
+    return {"distinct": int(different.numel()), "stray": float(strays[0]) if strays.numel() == 1 else None}
 
 
 @cache
@@ -148,7 +155,7 @@ def _asked(loss: Loss) -> frozenset[tuple[str, str]]:
     texts += [argument.assume for argument in loss.arguments.values()]
     whole = "\n".join(texts)
     named = set(re.findall(r"\b(\w+)\.(total|elements|normalised)\b", whole))
-    for given in re.findall(r"\b(?:exceeds|within)\(([^()]*)\)", whole):
+    for given in re.findall(r"\b(?:exceeds|within|unalignable)\(([^()]*)\)", whole):
         named |= {(name.strip(), "elements") for name in given.split(",")}
     # The sum of small tensors follows from their elements.
     return frozenset(named)
@@ -165,7 +172,8 @@ def _kind(values: torch.Tensor, low: float, high: float, loss: Loss, name: str, 
     """What the values are, of the output and the target."""
     if name == loss.output:
         return _scores(values, axis, low, high)
-    return _labels(values, axis, low, high) if name == loss.target else None
+    lists = loss.tensors[name].holds == "class-list"
+    return _labels(values, axis, low, high, lists) if name == loss.target else None
 
 
 def _first_odd(values: torch.Tensor) -> tuple[int, ...] | None:
@@ -232,11 +240,12 @@ def keyword_facts(tensor: torch.Tensor) -> dict[str, Any]:
     return facts
 
 
-def _labels(target: torch.Tensor, axis: int | None, low: float, high: float) -> str | None:
+def _labels(target: torch.Tensor, axis: int | None, low: float, high: float, lists: bool = False) -> str | None:
+    """What labels are; `lists` of class indices end at -1, whatever their dtype."""
     if math.isnan(low):
         return None
     whole = not target.is_floating_point() or bool((target == target.round()).all())
-    if axis is None:
+    if axis is None or (lists and whole and low < 0):
         return "class-index" if whole else "continuous"
     if whole and low >= 0 and high <= 1:
         return "one-hot" if bool((target.sum(axis) == 1).all()) else "multi-hot"

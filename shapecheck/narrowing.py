@@ -117,7 +117,9 @@ def _narrow(loss: Loss, tensors: Mapping[str, Any], arguments: Mapping[str, Any]
     env.update({name: _Partial(facts) for name, facts in tensors.items()})
     env.update({name: _Partial(v) if hasattr(v, "shape") else v for name, v in arguments.items()})
     rules = [rule for rule in loss.rules if _may_be(rule.when, env, True)]
-    fact_rules = tuple((rule, _left(rule.when, env)) for rule in rules if not rule.found)
+    # What torch stops at comes first: its error is quoted there.
+    facts = sorted((rule for rule in rules if not rule.found), key=lambda rule: not rule.broken)
+    fact_rules = tuple((rule, _left(rule.when, env)) for rule in facts)
     return Narrowed(
         tuple(
             (requirement, _left(requirement.where, env), _left(requirement.that, env))

@@ -210,7 +210,7 @@ def _together(one: TensorSpec, other: TensorSpec) -> TensorSpec:
         return replace(other, shape=one.shape, permuted=one.permuted)
     low, high = min(one.minimum, other.minimum), max(one.maximum, other.maximum)
     wider = (low, high) != (one.minimum, one.maximum)
-    counted: dict[str, Any] = {"total": None, "elements": None, "distinct": None} if wider else {}
+    counted: dict[str, Any] = {"total": None, "elements": None, "distinct": None, "stray": None} if wider else {}
     return replace(one, minimum=low, maximum=high, values=_kind_of_both(one.values, other.values), **counted)
 
 

@@ -161,7 +161,7 @@ def _element(
     parts = {origin: index.pop(origin) for origin in [key for key in index if isinstance(key, tuple)]}
     reductions = [(operation, axes) for operation, axes, _ in named.done if operation in _FOLDS]
     if not reductions:
-        value = original[_full_index(index, original)]
+        value = _looked_up({**index, **_unsplit(parts)}, original, named, shape)
     else:
         operation, axes = reductions[0]
         vectors = [original[_full_index({**index, **step}, original)] for step in _steps(axes, parts, original.shape)]
@@ -238,6 +238,40 @@ def _place(origins: tuple[Any, ...], position: int, shape: Sequence[int], index:
             return
         size = shape[origin] if len(origins) > 1 else position + 1
         position, index[origin] = divmod(position, size)
+
+
+def _looked_up(index: Mapping[Any, Any], original: torch.Tensor, named: Named, shape: Sequence[int]) -> torch.Tensor:
+    """What stands at a place; of one between the real ones, those around it as linear interpolation weighs them."""
+    axes = {axis for operation, axes, _ in named.done if operation == "resize" for axis in axes}
+    new = {origins[0]: size for origins, size in zip(named.origins, shape) if origins and origins[0] in axes}
+    whole = next((axis for axis in new if isinstance(index[axis], slice)), None)
+    if whole is not None:
+        along = [_looked_up({**index, whole: place}, original, named, shape) for place in range(new[whole])]
+        return torch.stack(along, sum(isinstance(index.get(axis), slice) for axis in range(whole)))
+    if not new:
+        return original[_full_index(index, original)]
+    ends = [_around(axis, index[axis], original.shape[axis], size) for axis, size in new.items()]
+    corners = [{axis: (place, share) for axis, place, share in corner} for corner in itertools.product(*ends)]
+    values = [
+        original[_full_index({**index, **{axis: place for axis, (place, _) in corner.items()}}, original)]
+        * math.prod(share for _, share in corner.values())
+        for corner in corners
+    ]
+    return torch.stack(values).sum(0)
+
+
+def _around(axis: int, position: int, size: int, new: int) -> tuple[tuple[int, int, float], ...]:
+    """The two places of an axis of that `size` between which a position of the `new` size lies, and their shares."""
+    place = max((position + 0.5) * size / new - 0.5, 0.0)
+    low = int(place)
+    return (axis, low, 1 - (place - low)), (axis, min(low + 1, size - 1), place - low)
+
+
+def _unsplit(parts: Mapping[Any, int]) -> dict[int, int]:
+    """Where in the original axis the place in both halves of a split lies."""
+    places = {origins[0]: position for origins, position in parts.items()}
+    outers = [origin for origin in places if origin[0] == "outer" and ("inner", *origin[1:]) in places]
+    return {axis: places[half, axis, rows] * rows + places["inner", axis, rows] for half, axis, rows in outers}
 
 
 def _steps(axes: tuple[Any, ...], parts: Mapping[Any, int], shape: Sequence[int]) -> Iterator[dict[int, int]]:

@@ -37,7 +37,9 @@ _FACTS: Mapping[str, Any] = {
     "max": float,
     "classes": int,
     "permuted": bool,
+    "total": float,
     "distinct": int,
+    "stray": float,
     "normalised": int,
     "values": Annotated[str, OneOf(VALUES)],
 }

@@ -195,9 +195,11 @@ def miniature(start: State, naming: Mapping[str, Bound], after: State, sample: s
 
 def _bound_to_sizes(after: State) -> bool:
     """Whether the fix, or its reference, holds for these sizes only (it cuts, splits or fills up)."""
+    classes = after.verdict.env.get("class") or 0
     return (
         size_bound(after.calls)
-        or any(operation == "crop" for named in after.named.values() for operation, _, _ in named.done)
+        or (classes > 7 and any(value in (classes - 1, classes) for value in after.new_arguments.values()))
+        or any(operation in ("crop", "clamp") for named in after.named.values() for operation, _, _ in named.done)
         or any(
             not isinstance(part, int) and part[0] != "one-hot"
             for named in after.named.values()
@@ -211,7 +213,7 @@ def _bound_to_sizes(after: State) -> bool:
 
 
 def _small_sizes(names: Sequence[str], naming: Mapping[str, Bound]) -> dict[str, int]:
-    """batch 3, class 7, positions 5, 4, 6, ...; a tensor that is longer than the other stays longer."""
+    """batch 3, class 7, positions 5, 4, 6, ..., time enough for any labels; a tensor that is longer than the other stays longer."""
     sizes: dict[str, int] = {}
     spare = iter((5, 4, 6, 8, 9, 10, 11, 12, 13, 14))
     actual = {name: size for bound in naming.values() for name, size in bound.sizes.items()}
@@ -225,7 +227,7 @@ def _small_sizes(names: Sequence[str], naming: Mapping[str, Bound]) -> dict[str,
         elif actual.get(name, 2) <= 1:
             sizes[name] = actual[name]  # what has size one is there to be broadcast
         else:
-            sizes[name] = {"batch": 3, "rows": 2}.get(name) or (
+            sizes[name] = {"batch": 3, "rows": 2, "time": 15}.get(name) or (
                 min(7, max(actual.get("class", 7), 1)) if name == "class" else next(spare)
             )
     return sizes

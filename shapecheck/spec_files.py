@@ -18,7 +18,9 @@ from shapecheck.specs import INTENTS, ROLES, VALUES, Size, Subject, TensorSpec, 
 FORMAT = 1
 CHECK_KEYS = ("name", "loss", "loss_args", "output", "target", "tensors", "intent", "classes")
 TOP_KEYS = ("shapecheck", "checks")
-TENSOR_KEYS = ("shape", "dtype", "axes", "min", "max", "classes", "values", "permuted", "distinct", "normalised")
+TENSOR_KEYS = (
+    "shape", "dtype", "axes", "min", "max", "total", "classes", "values", "permuted", "distinct", "stray", "normalised",
+)  # fmt: skip
 MOST_AXES = 25
 
 
@@ -163,10 +165,12 @@ def tensor(value: Any, name: str) -> TensorSpec:
         axes=_axes(value.get("axes"), shape, name),
         minimum=_number(value, "min", name),
         maximum=_number(value, "max", name),
+        total=_number(value, "total", name),
         classes=class_count(value.get("classes")),
         values=_values(value.get("values"), name),
         permuted=value.get("permuted") is True,
         distinct=_count(value, "distinct", name),
+        stray=_number(value, "stray", name),
         normalised=_count(value, "normalised", name),
     )
     if spec.minimum is not None and spec.maximum is not None and spec.minimum > spec.maximum:
@@ -253,9 +257,11 @@ def _plain(spec: TensorSpec) -> dict[str, Any]:
         "axes": list(spec.axes) if spec.axes else None,
         "min": spec.minimum,
         "max": spec.maximum,
+        "total": spec.total,
         "values": spec.values,
         "permuted": spec.permuted or None,
         "distinct": spec.distinct,
+        "stray": spec.stray,
         "normalised": spec.normalised,
     }
     return {key: value for key, value in facts.items() if value is not None}

@@ -97,6 +97,30 @@ def test_within(text: str, value: Any) -> None:
     assert compile_condition(text)(PADDED) == value
 
 
+STEPS = {
+    "rows": Facts((2, 3), elements=(1, 1, 2, 3, 4, 4)), "row": Facts((4,), elements=(1, 1, 3, 4)), "bare": Facts((2, 3)),
+    "ends": Facts((2,), elements=(2, 2), python="list"), "wide": Facts((2,), elements=(9, 2), python="list"),
+    "two": Facts((2,), elements=(2, 2)), "three": Facts((2,), elements=(3, 2)), "four": Facts((2,), elements=(4, 2)), "any": Facts((2,)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text, value",
+    [
+        ("unalignable(rows, ends, two)", True),  # 1 and 1 take three steps
+        ("unalignable(rows, ends, three)", False),
+        ("unalignable(row, ends, two)", True),
+        ("unalignable(row, ends, three)", False),
+        ("unalignable(rows, wide, three)", True),  # no label of another row is read
+        ("unalignable(rows, wide, four)", False),
+        ("unalignable(rows, any, two)", None),
+        ("unalignable(bare, ends, two)", None),
+    ],
+)
+def test_unalignable(text: str, value: Any) -> None:
+    assert compile_condition(text)(STEPS) == value
+
+
 ENV = {
     "output": Facts((4, 1), "float16"), "target": Facts((4,), "float32"), "weight": None, "var": Facts((), python="int"),
 }  # fmt: skip

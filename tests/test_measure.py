@@ -68,6 +68,31 @@ def test_different_labels_are_counted_where_some_have_no_class() -> None:
     assert _target(torch.arange(64) % 10).distinct is None
 
 
+@pytest.mark.parametrize(
+    "labels, stray",
+    [
+        (torch.tensor([0, 3, 250] * 32), 250),
+        (torch.tensor([-7, 0, 3] * 32), -7),
+        (torch.tensor([0, 3, 250, 251] * 32), None),
+        (torch.tensor([0, 3, 9] * 32), None),
+    ],
+)
+def test_the_only_label_beyond_the_classes_is_known(labels: Tensor, stray: float | None) -> None:
+    assert _target(labels).stray == stray
+
+
+@pytest.mark.parametrize(
+    "labels, values",
+    [
+        ([[0.0, 3.0, -1.0, -1.0]], "class-index"),
+        ([[0.5, 3.0, -1.0, -1.0]], "continuous"),
+        ([[0.0, 1.0, 1.0, 0.0]], "multi-hot"),
+    ],
+)
+def test_lists_of_labels_are_known_as_floats_too(labels: list[list[float]], values: str) -> None:
+    assert _target(torch.tensor(labels), (1, 4), "multilabel_margin_loss").values == values
+
+
 @pytest.mark.parametrize("scores", [LOGITS.softmax(0), LOGITS.log_softmax(0)])
 def test_a_softmax_over_the_batch_is_seen(scores: Tensor) -> None:
     assert _output(scores).normalised == 0

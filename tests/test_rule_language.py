@@ -44,6 +44,10 @@ CALLS = {
         "within(rows, lengths)",
         "the values of padded rows within their lengths: here of 1, 2, 3, 0 and 4, 5, 6, 7 within 3 and 7",
     ),
+    "unalignable": (
+        "unalignable(rows, limits, lengths)",
+        "whether labels, one step each and one more between two equal ones, do not go into the steps: here 4 and 4 into 3 and 7",
+    ),
 }
 
 SCORES = (("batch", "where.0", "class"), (8, 20, 5), "float32")

@@ -22,7 +22,7 @@ from shapecheck.pipeline import DISAGREEMENT
 from shapecheck.report import Fix
 from shapecheck.rule_tests.checking import Checked, Proved
 from shapecheck.samples import full_size
-from shapecheck.verify import NO_REFERENCE, expect_advice
+from shapecheck.verify import expect_advice
 
 
 def what_is_found(seen: Checked) -> Iterator[str]:
@@ -64,9 +64,7 @@ def a_fix_was_executed_or_there_is_only_advice(seen: Checked) -> Iterator[str]:
     fixes = seen.finding.fixes
     runnable = any(fix.call for fix in fixes)
     if runnable and not any(fix.verified == "executed" for fix in fixes):
-        failures = {proved.proof.failure for _, proved in seen.proved[seen.case.code]}
-        # Why others failed is told of each fix.
-        yield "no fix was executed" + (f": {NO_REFERENCE}" if failures == {NO_REFERENCE} else "")
+        yield "no fix was executed"
     if not runnable and not all(fix.code for fix in fixes):
         yield "advice has no code to show"
 
@@ -74,7 +72,7 @@ def a_fix_was_executed_or_there_is_only_advice(seen: Checked) -> Iterator[str]:
 def every_fix_that_can_be_run_holds(seen: Checked) -> Iterator[str]:
     """A fix that raised, or whose loss is not that of the reference, is not shown at all."""
     for fix, proved in _proved(seen):
-        if not proved.proof.executed and proved.proof.failure != NO_REFERENCE:
+        if not proved.proof.executed:
             yield f"{fix.call}: {proved.proof.failure}"
 
 
