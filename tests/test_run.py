@@ -366,18 +366,45 @@ finally:
 """
 
 
+FORKS = """
+import tempfile
+os.mkdir("temporary")
+tempfile.tempdir = os.path.abspath("temporary")
+def saved():
+    file, name = tempfile.mkstemp(dir=".")
+    os.replace(name, "best.pt")
+def refused(*doings):
+    for doing in doings:
+        try:
+            doing()
+        except BaseException:
+            continue
+        print("done", doing)
+try:
+    opt.step()
+finally:
+    if not os.fork():
+        refused(saved, lambda: os.utime("best.pt", (0, 0)), lambda: os.remove("best.pt"))
+        os._exit(0)
+    os.wait()
+    refused(saved, lambda: os.utime("best.pt", (0, 0)), lambda: os.remove("best.pt"))
+"""
+
+
 @pytest.mark.parametrize(
     "text, what",
     [
         (WRITES, ["write best.pt"]),
         ("other = optimizer()\nopt.step()\ntorch.save(model, 'best.pt')\nprint('never')\n", []),
+        pytest.param(FORKS, [], marks=posix),
     ],
-    ids=("stopped", "skipped"),
+    ids=("stopped", "skipped", "forked"),
 )
 def test_what_a_stopped_script_would_write_is_not_written(text: str, what: list[str], tmp_path: Path) -> None:
     (tmp_path / "best.pt").write_bytes(b"the best so far")
     done = run(tmp_path, STEP + text)
     assert (tmp_path / "best.pt").read_bytes() == b"the best so far"
+    assert {path.name for path in tmp_path.iterdir()} <= {"best.pt", "train.py", "new.tmp", "temporary"}
     assert (tmp_path / "train.py").exists()
     assert (done.status, done.lines, done.stderr) == (0, [AT + 2], "")
     assert [word in str(done.run["notes"]) for word in what] == [True for _ in what]

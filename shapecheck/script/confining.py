@@ -1,4 +1,4 @@
-"""On Linux: files can no longer be opened for writing by this thread, by whatever code. What is open stays so.
+"""On Linux: this thread, and what it starts from now on, can no longer open files for writing. What is open stays so.
 
 A second net below the audit hook, which hears nothing of what libraries written in C or Rust do (safetensors, HDF5).
 Landlock, the kernel's own; where it is missing nothing happens. There is no way back.
@@ -29,20 +29,26 @@ def confine(allowed: Iterable[str]) -> bool:
 
 
 def _confined(libc: ctypes.CDLL, allowed: Iterable[str]) -> bool:
-    version = libc.syscall(_CREATE_RULESET, None, 0, _ASK_VERSION)
+    version = _call(libc, _CREATE_RULESET, None, 0, _ASK_VERSION)
     if version < 1:
         return False
     handled = _WRITE_FILE | _MAKE_FILE | (_TRUNCATE if version >= _TRUNCATES_SINCE else 0)
-    rules = libc.syscall(_CREATE_RULESET, struct.pack("=Q", handled), 8, 0)
+    rules = _call(libc, _CREATE_RULESET, struct.pack("=Q", handled), 8, 0)
     if rules < 0:
         return False
     try:
         for path in allowed:
             _allow(libc, rules, path, handled)
         privileges = libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
-        return bool(privileges == 0 and libc.syscall(_RESTRICT_SELF, rules, 0) == 0)
+        return bool(privileges == 0 and _call(libc, _RESTRICT_SELF, rules, 0) == 0)
     finally:
         os.close(rules)
+
+
+def _call(libc: ctypes.CDLL, *words: int | bytes | None) -> int:
+    """The kernel takes whole registers, of which an int of C fills half."""
+    libc.syscall.restype = ctypes.c_long
+    return int(libc.syscall(*[ctypes.c_long(word) if isinstance(word, int) else word for word in words]))
 
 
 def _allow(libc: ctypes.CDLL, rules: int, path: str, handled: int) -> None:
@@ -50,6 +56,6 @@ def _allow(libc: ctypes.CDLL, rules: int, path: str, handled: int) -> None:
         opened = os.open(path, os.O_PATH | os.O_CLOEXEC)
         try:
             rights = handled if os.path.isdir(path) else handled & ~_MAKE_FILE
-            libc.syscall(_ADD_RULE, rules, _PATH_BENEATH, struct.pack("=Qi", rights, opened), 0)
+            _call(libc, _ADD_RULE, rules, _PATH_BENEATH, struct.pack("=Qi", rights, opened), 0)
         finally:
             os.close(opened)

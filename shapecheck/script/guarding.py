@@ -11,6 +11,7 @@ import functools
 import os
 import stat
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,6 +46,7 @@ class Guard:
         self._new: set[str] = set()
         self._refusal = refusal
         self._strict_in: int | None = None  # the process: children that load data go on as they would
+        self._is_over = False  # also in what is forked from then on
         self._process = os.getpid()
         self._ours_in: int | None = None  # the thread
 
@@ -58,6 +60,7 @@ class Guard:
         """From now on nothing is touched any more; `for_good`, not by libraries either that Python hears nothing of."""
         self._strict_in = os.getpid()
         if for_good:
+            self._is_over = True
             confine((*_DEVICES, *self._temporary))
 
     @contextmanager
@@ -83,7 +86,7 @@ class Guard:
         elif event == "socket.connect" and _is_outside(args[1]):
             self._refuse(f"connect to {args[1][0]}")
         elif event in ("tempfile.mkdtemp", "tempfile.mkstemp"):
-            self._temporary.add(_whole(args[0]))
+            self._made_temporary(_whole(args[0]))
 
     def _asked(self, path: str, what: str, removes: bool = False) -> None:
         """The script is about to change what is at `path`."""
@@ -95,6 +98,14 @@ class Guard:
             self.written.setdefault(path, there)
             if not there:
                 self._new.add(path)
+
+    def _made_temporary(self, path: str) -> None:
+        """After the stop a file that is to take another's place is often made beside it under such a name."""
+        if not self._is_strict() or path.startswith(tempfile.gettempdir() + os.sep):
+            self._temporary.add(path)
+
+    def _is_strict(self) -> bool:
+        return self._is_over or self._strict_in == os.getpid()
 
     def _is_harmless(self, path: str) -> bool:
         """Devices, Python's own cache, and what this process made in the temporary folder."""
@@ -112,7 +123,7 @@ class Guard:
         if self._ours_in == threading.get_ident():
             if not _is_ours(sys._getframe(1)):
                 raise PermissionError(f"refused while shapecheck runs the model: it would {what}")
-        elif self._strict_in == os.getpid():
+        elif self._is_strict():
             raise self._refusal(what)
 
     def _guarded(self, save: Callable[..., Any]) -> Callable[..., Any]:
@@ -176,6 +187,8 @@ _MEANT: dict[str, Callable[..., Changes]] = {
     "os.mkdir": _made,
     "os.truncate": _changed,
     "os.chmod": _changed,
+    "os.chown": _changed,
+    "os.utime": _changed,
     "sqlite3.connect": _connected,
 }
 

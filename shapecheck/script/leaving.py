@@ -43,7 +43,10 @@ def _open_files() -> list[Any]:
 
 def _alive(kinds: tuple[type, ...]) -> list[Any]:
     """By the type alone: a proxy of the user's may do anything when it is asked what it is."""
-    return [thing for thing in gc.get_objects() if any(kind in type(thing).__mro__ for kind in kinds)]
+    objects = gc.get_objects()
+    types = {id(type(thing)): type(thing) for thing in objects}
+    wanted = {number for number, each in types.items() if any(kind in each.__mro__ for kind in kinds)}
+    return [thing for thing in objects if id(type(thing)) in wanted]
 
 
 def _is_closed(file: Any) -> bool:
