@@ -214,6 +214,22 @@ for step in range(40):
     assert (done.run["ended"], done.stderr, done.lines) == ("by-hand", "step 0\n", [AT + 3])
 
 
+def test_training_by_torch_func_is_noticed(tmp_path: Path) -> None:
+    done = run(
+        tmp_path,
+        """
+from torch.func import functional_call, grad
+weights = {name: each.detach() for name, each in model.named_parameters()}
+def loss(weights):
+    return F.cross_entropy(functional_call(model, weights, (x,)), y)
+while True:
+    slope = grad(loss)(weights)
+    weights = {name: each - 0.1 * slope[name] for name, each in weights.items()}
+""",
+    )
+    assert (done.status, done.run["ended"], done.lines) == (0, "by-hand", [AT + 5])
+
+
 def test_a_script_that_only_evaluates_runs_to_its_end(tmp_path: Path) -> None:
     done = run(
         tmp_path,

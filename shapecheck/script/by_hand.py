@@ -8,6 +8,7 @@ from typing import Any
 from weakref import ref
 
 import torch
+from torch._C._functorch import is_gradtrackingtensor
 
 from shapecheck.errors import Location
 from shapecheck.intercept.calls import LossCall
@@ -38,7 +39,7 @@ class ByHand:
     def raised(self, call: LossCall, error: Exception) -> None: ...
 
     def after(self, call: LossCall, result: Any) -> None:
-        if self._stopping.has_optimizers or not isinstance(result, torch.Tensor) or not result.requires_grad:
+        if self._stopping.has_optimizers or not _is_trained_with(result):
             return
         self._repeats[call.location] += 1
         passed = self._repeats[call.location]
@@ -53,6 +54,11 @@ class ByHand:
     def _has_changed(self) -> bool:
         alive = [(leaf(), values) for leaf, values in self._before]
         return any(leaf is not None and _sampled(leaf) != values for leaf, values in alive)
+
+
+def _is_trained_with(result: Any) -> bool:
+    """Whether gradients of it are asked for, by backward or by torch.func.grad."""
+    return isinstance(result, torch.Tensor) and (result.requires_grad or is_gradtrackingtensor(result))
 
 
 def _sampled(leaf: torch.Tensor) -> list[float]:
