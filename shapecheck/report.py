@@ -202,8 +202,8 @@ class ScriptRun:
     """How far the user's script ran. `told` is a sentence; `ended` a word for programs.
 
     `ended` is update (before an optimiser's update, where it was stopped), by-hand (after an update without an optimiser),
-    refused (where it would have touched a file after an update was skipped), end, exit, raised, time, interrupt,
-    terminate or died. `skipped` are the updates that were asked for and not made, `made` how many were made, `written` the
+    refused (where it would have touched a file after an update was skipped, or started what cannot be followed), process
+    (where one that it forked was stopped), end, exit, raised, time, interrupt, terminate or died. `skipped` are the updates that were asked for and not made, `made` how many were made, `written` the
     files that the script opened for writing.
     """
 
