@@ -166,6 +166,16 @@ WRONG: dict[str, tuple[str, str, str, str]] = {
             loss = F.cross_entropy(scores.flatten(0, 1), tags.flatten())  # here
             break
     """),
+    "time first in the model, and as many steps as samples": ("SC465", "transpose-target", "executed", """
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.rnn, self.out = nn.GRU(5, 8), nn.Linear(8, 1)
+            def forward(self, x):
+                return self.out(self.rnn(x.transpose(0, 1))[0]).squeeze(-1)
+        net, data = Net(), torch.randn(8, 8, 6)
+        loss = F.mse_loss(net(data[..., :5]), data[..., 5])  # here
+    """),
     "labels in another order, then a mask": ("SC465", "transpose-target", "executed", """
         rnn, head = nn.GRU(5, 8), nn.Linear(8, 7)
         x, tags = torch.randn(8, 12, 5), torch.randint(7, (8, 12))
@@ -380,6 +390,16 @@ RIGHT = {
             F.cross_entropy(scores.flatten(0, 1), tags.t().flatten()).backward()
             F.cross_entropy(head(x.transpose(0, 1).repeat(1, 1, 2)[..., :8]).flatten(0, 1), tags.t().flatten()).backward()
             break
+    """,
+    "both sides cut from the same data": """
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.rnn, self.out = nn.GRU(5, 8), nn.Linear(8, 1)
+            def forward(self, x):
+                return self.out(self.rnn(x.transpose(0, 1))[0]).squeeze(-1)
+        net, data = Net(), torch.randn(8, 8, 6)
+        F.mse_loss(net(data[..., :5]), data[..., 5].t()).backward()
     """,
     "scores of steps put in their places": """
         cell, head = nn.GRUCell(5, 8), nn.Linear(8, 6)

@@ -51,8 +51,10 @@ def checked(seen: Seen, probes: Probes, judge: bool) -> CheckResult:
     ]
     found += [each for way in _fed(seen) for each in observed(way, False, is_output=False)]
     if seen.loss.output in ways:
-        sure = fed_along(seen) is not None
-        found += paired_wrongly(ways[seen.loss.output], seen.trails.get(seen.loss.target), sure)
+        target = seen.trails.get(seen.loss.target)
+        words = subject.written.tensors if subject.written else {}
+        names = words.get(seen.loss.output, "output"), words.get(seen.loss.target, "target")
+        found += paired_wrongly(ways[seen.loss.output], target, _samples_of(target, seen, probe), names)
     found += [_cut(seen.cut, probe)] if seen.cut is not None else []
     found = [replace(each, facts={**each.facts, "applies_to": "script"}) for each in found]
     if any(each.kind in _SHUFFLES for each in found):
@@ -139,6 +141,21 @@ def _told_apart(probe: Probe, batch: int | None) -> tuple[str, ...]:
     if other == "batch" or probe.axes.count(other) != 1 or probe.axes.count("batch") != 1:
         return probe.axes
     return tuple({other: "batch", "batch": other}.get(role, role) for role in probe.axes)
+
+
+def _samples_of(target: Trail | None, seen: Seen, probe: Probe | None) -> int | None:
+    """The axis of the target's base that holds the samples: as the loader says, or cut from the same data as the input."""
+    if target is None or probe is None:
+        return None
+    if fed_along(seen) is not None:
+        return batch_axis(target.base)
+    taken = seen.origin.call.taken if seen.origin is not None else ()
+    trail = trail_of(taken[0]) if len(taken) == 1 else None
+    roles = probe.inputs[0].axes if len(probe.inputs) == 1 else ()
+    if trail is None or trail.axes is None or trail.base is not target.base or roles.count("batch") != 1:
+        return None
+    own = trail.axes[roles.index("batch")] if len(roles) == len(trail.axes) else frozenset()
+    return next(iter(own)) if len(own) == 1 else None
 
 
 def fed_along(seen: Seen) -> int | None:

@@ -18,7 +18,7 @@ from torch.utils.data import default_collate
 from shapecheck.probe.behaviour.rewriting import turned_before
 from shapecheck.probe.behaviour.tracing import RESHAPES
 from shapecheck.script.following import Trail, followed
-from shapecheck.script.sources import Batch, Made, Step
+from shapecheck.script.sources import Batch, Made, Shape, Step
 from shapecheck.script.trails import Way
 from shapecheck.specs import Observation, Remedy
 
@@ -38,29 +38,67 @@ class _Side:
         return self.places.long() // math.prod(shape[axis + 1 :]) % shape[axis]
 
 
-def paired_wrongly(way: Way, target: Trail | None, sure: bool) -> Iterator[Observation]:
-    """A flattening of scores and one of labels that run through samples and positions in different orders.
+def paired_wrongly(
+    way: Way, target: Trail | None, samples: int | None, names: tuple[str, str]
+) -> Iterator[Observation]:
+    """Scores and labels that run through samples and positions in different orders.
 
-    `sure` is whether the batch axis of the scores is that of what the model was fed with, and not taken to be.
+    `samples` is the axis of the labels' base along which the samples lie, where what the model was fed with tells; without it
+    only reshapes can be seen to differ. `names` are what the script calls scores and labels.
     """
     batch = way.roles.index("batch") if way.roles and way.roles.count("batch") == 1 else None
-    if target is None or batch is None or _flattening(way.trail) is None or _flattening(target) is None:
+    laid_out = target is not None and _flattening(way.trail) is not None and _flattening(target) is not None
+    if target is None or batch is None or (samples is None and not laid_out):
         return
     scores, labels = _sides(way, target)
-    if scores is None or labels is None or _in_order(scores, batch, labels, sure):
+    if scores is None or labels is None or _in_order(scores, batch, labels, samples):
         return
-    step = _flattening(target)
-    swap = _swap(scores, batch, labels, sure)
+    if laid_out:
+        yield from _of_reshapes(way, scores, batch, labels, samples)
+    else:
+        yield from _of_axes(way, scores, batch, labels, samples, names)
+
+
+def _of_reshapes(way: Way, scores: _Side, batch: int, labels: _Side, samples: int | None) -> Iterator[Observation]:
+    step, swap = _flattening(labels.trail), _swap(scores, batch, labels, samples)
     if step is None or swap is None:
         return
-    size = way.trail.base.shape[batch]
     line = turned_before(step.location, step.written, *swap) or f"target.transpose{swap}.reshape(-1)"
-    facts = {"scores": way.trail.base.shape, "scores_order": _words(way), "labels": target.base.shape}
-    proof = f"run on numbered elements: with it each of the {size} samples' scores lies beside the labels of one sample"
-    turned = Remedy(line, "executed", proof)
-    yield Observation(
-        "paired-wrongly", step.location, None, facts, turned, tuple(_other(way, scores, batch, labels, sure))
-    )
+    turned = Remedy(line, "executed", _proof(way, batch))
+    others = tuple(_other(way, scores, batch, labels, samples))
+    yield Observation("paired-wrongly", step.location, None, _facts(way, labels.trail.base.shape), turned, others)
+
+
+def _of_axes(
+    way: Way, scores: _Side, batch: int, labels: _Side, samples: int | None, names: tuple[str, str]
+) -> Iterator[Observation]:
+    """Two axes of one size that lie the other way round."""
+    shape = labels.trail.made.shape
+    for one, other in combinations(range(len(shape)), 2):
+        if shape[one] == shape[other]:
+            places = labels.places.reshape(shape).transpose(one, other).flatten()
+            if _in_order(scores, batch, _Side(labels.trail, places), samples):
+                remedies = [
+                    Remedy(f"{name}.transpose({axis}, {beside})", "executed", _proof(way, batch))
+                    for name, (axis, beside) in ((names[1], (one, other)), (names[0], _of_scores(way, one, other)))
+                ]
+                yield Observation("paired-wrongly", None, None, _facts(way, shape), remedies[0], (remedies[1],))
+                return
+
+
+def _of_scores(way: Way, *axes: int) -> tuple[int, ...]:
+    """The axes of the scores that lie beside those of the labels: behind the classes they are one further."""
+    classes = way.reads is not None and len(way.trail.made.shape) > 1 and "class" in (way.roles or ())
+    return tuple(axis + (classes and axis >= (way.reads or 0)) for axis in axes)
+
+
+def _facts(way: Way, labels: Shape) -> dict[str, object]:
+    return {"scores": way.trail.base.shape, "scores_order": _words(way), "labels": labels}
+
+
+def _proof(way: Way, batch: int) -> str:
+    size = way.trail.base.shape[batch]
+    return f"run on numbered elements: with it each of the {size} samples' scores lies beside the labels of one sample"
 
 
 def _flattening(trail: Trail) -> Step | None:
@@ -85,11 +123,10 @@ def _sides(way: Way, target: Trail) -> tuple[_Side | None, _Side | None]:
     return _Side(way.trail, scores.flatten()), _Side(target, labels.flatten())
 
 
-def _in_order(scores: _Side, batch: int, labels: _Side, sure: bool) -> bool:
+def _in_order(scores: _Side, batch: int, labels: _Side, samples: int | None) -> bool:
     """Whether one axis of the labels may be the samples: as far as is known which."""
     own = _matching(scores, batch, labels)
-    known = batch_axis(labels.trail.base) if sure else None
-    return bool(own) if known is None else known in own
+    return bool(own) if samples is None else samples in own
 
 
 def _matching(scores: _Side, batch: int, labels: _Side) -> list[int]:
@@ -108,11 +145,11 @@ def batch_axis(base: Made) -> int | None:
     return 0 if plain else None
 
 
-def _swap(scores: _Side, batch: int, labels: _Side, sure: bool) -> tuple[int, int] | None:
+def _swap(scores: _Side, batch: int, labels: _Side, samples: int | None) -> tuple[int, int] | None:
     """The two axes of the labels, before they are laid out, after whose exchange both are in order."""
     for one, other, places in _exchanged(labels.trail):
         if places.numel() == scores.places.numel() and _in_order(
-            scores, batch, _Side(labels.trail, places.flatten()), sure
+            scores, batch, _Side(labels.trail, places.flatten()), samples
         ):
             return one, other
     return None
@@ -134,7 +171,7 @@ def _turning(step: Step, one: int, other: int) -> Any:
     return instead
 
 
-def _other(way: Way, scores: _Side, batch: int, labels: _Side, sure: bool) -> Iterator[Remedy]:
+def _other(way: Way, scores: _Side, batch: int, labels: _Side, samples: int | None) -> Iterator[Remedy]:
     """The same by turning the scores."""
     proof = "run on numbered elements: so turned, the scores lie in the order of the labels"
     step = _flattening(way.trail)
@@ -142,7 +179,7 @@ def _other(way: Way, scores: _Side, batch: int, labels: _Side, sure: bool) -> It
         places = places.select(way.reads, 0) if way.reads is not None and places.dim() > 1 else places
         line = turned_before(step.location, step.written, one, other) if step is not None else None
         turned = _Side(way.trail, places.flatten())
-        if line and places.numel() == labels.places.numel() and _in_order(turned, batch, labels, sure):
+        if line and places.numel() == labels.places.numel() and _in_order(turned, batch, labels, samples):
             yield Remedy(line, "executed", proof)
             return
 
