@@ -13,7 +13,7 @@ from shapecheck.report import CheckResult
 from shapecheck.rules import Rule, model_rules
 from shapecheck.script.recording import Recording
 
-OF_SCRIPTS = ("frozen", "loss-cut", "paired-wrongly")  # told of what a script does, which no model shows
+OF_SCRIPTS = ("frozen", "loss-cut", "paired-wrongly", "not-differentiable")  # told of what a script does, which no model shows
 
 START = """
 import torch
@@ -69,6 +69,13 @@ WRONG: dict[str, tuple[str, str, str, str]] = {
         x, y = torch.randn(4, 5), torch.randint(7, (4,))
         p = F.softmax(model(x), dim=1)  # here
         loss = nn.CrossEntropyLoss()(p, y)
+    """),
+    "softmax before a loss that wants logarithms": ("SC422", "apply-log-softmax", "executed", """
+        model, teacher = nn.Linear(5, 7), nn.Linear(5, 7)
+        x = torch.randn(4, 5)
+        q = F.softmax(teacher(x).detach(), dim=1)
+        p = F.softmax(model(x) / 2, dim=1)  # here
+        loss = F.kl_div(p, q, reduction="batchmean")
     """),
     "softmax over the steps": ("SC462", "fix-dim", "executed", """
         model = nn.GRU(5, 7, batch_first=True)
@@ -193,6 +200,11 @@ WRONG: dict[str, tuple[str, str, str, str]] = {
             outs[t] = head(h)
         loss = F.cross_entropy(outs.view(-1, 6), y.view(-1))  # here
     """),
+    "a model called with parameters of its own, classes last": ("SC401", "permute", "executed", """
+        model = nn.Linear(5, 7)
+        out = torch.func.functional_call(model, dict(model.named_parameters()), (torch.randn(4, 7, 5),))
+        loss = F.cross_entropy(out, torch.randint(7, (4, 7)))  # here
+    """),
     "steps stacked, classes last": ("SC401", "permute", "executed", """
         cell, head = nn.GRUCell(5, 8), nn.Linear(8, 7)
         x, y = torch.randn(4, 7, 5), torch.randint(7, (4, 7))
@@ -227,6 +239,10 @@ WRONG: dict[str, tuple[str, str, str, str]] = {
         model = nn.Linear(5, 3)
         out = model(torch.randn(4, 5)).data  # here
         F.cross_entropy(out, torch.randint(3, (4,))).backward()
+    """),
+    "a weight that is trained": ("SC466", "fix-weight", "no", """
+        model, weight = nn.Linear(5, 3), nn.Parameter(torch.ones(3))
+        loss = F.cross_entropy(model(torch.randn(4, 5)), torch.randint(3, (4,)), weight=weight)  # here
     """),
     "all frozen": ("SC463", "change-model", "no", """
         model = nn.Sequential(nn.Linear(5, 3))
@@ -487,6 +503,11 @@ def test_the_example_of_a_page_on_scripts_has_its_finding(rule: Rule, tmp_path: 
         for name in ("example", "instead")
     }
     assert codes == {"example": [rule.code], "instead": []}
+
+
+def test_log_softmax_stands_on_the_line_of_the_softmax(tmp_path: Path) -> None:
+    results = run(tmp_path, WRONG["softmax before a loss that wants logarithms"][3])
+    assert results[0].findings[0].fixes[0].code == "p = F.log_softmax(model(x) / 2, dim=1)"
 
 
 SEVERITIES = {

@@ -18,6 +18,7 @@ from shapecheck.report import CheckResult
 from shapecheck.rules import Loss
 from shapecheck.script.following import Trail, as_it_is, repeated, trail_of
 from shapecheck.script.lone import OF_ONE, ends_alone, loaders_of, weighed
+from shapecheck.script.mending import at_the_softmax
 from shapecheck.script.origins import Probes
 from shapecheck.script.pairing import batch_axis, paired_wrongly
 from shapecheck.script.seen import Seen
@@ -63,7 +64,11 @@ def checked(seen: Seen, probes: Probes, judge: bool) -> CheckResult:
     if comes:
         told = tuple(weighed(each, seen, subject) if each.kind in OF_ONE else each for each in told)
     subject = replace(subject, observations=told)
-    return check(subject, seen.loss, _judge(seen, probe, ways.get(seen.loss.output)) if judge else None)
+    way = ways.get(seen.loss.output)
+    result = check(subject, seen.loss, _judge(seen, probe, way) if judge else None)
+    if judge and probe is not None and probe.values is not None and way is not None and _is_of_model(way):
+        return at_the_softmax(result, way, probe.values)
+    return result
 
 
 def _one_cause(told: Sequence[Observation], subject: Subject, loss: Loss) -> Iterator[Observation]:

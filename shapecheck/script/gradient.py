@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -23,10 +24,18 @@ def leads_nowhere(loss: torch.Tensor) -> bool:
     """Whether backward from here reaches no parameter, though optimisers have some to train."""
     if not loss.requires_grad:
         return True
-    trained = {id(parameter) for parameter in _trained()}
-    if loss.grad_fn is None:
-        return id(loss) not in trained and not isinstance(loss, nn.Parameter)
-    return bool(trained) and not any(id(leaf) in trained or isinstance(leaf, nn.Parameter) for leaf in _leaves(loss))
+    leaves = list(_up_to_a_parameter(loss))
+    if isinstance(leaves[-1] if leaves else None, nn.Parameter):
+        return False
+    trained = {id(parameter) for parameter in _trained()}  # looks through all objects there are, which takes long
+    return (bool(trained) or loss.grad_fn is None) and not any(id(leaf) in trained for leaf in leaves)
+
+
+def _up_to_a_parameter(loss: torch.Tensor) -> Iterator[torch.Tensor]:
+    for leaf in _leaves(loss):
+        yield leaf
+        if isinstance(leaf, nn.Parameter):
+            return
 
 
 def _trained() -> Iterator[torch.Tensor]:
@@ -104,6 +113,18 @@ def cut_behind(loss: Made | None) -> Observation | None:
 def lost(place: Location | None) -> Observation:
     """The loss itself is cut off at a line."""
     return Observation("loss-cut", place, remedy=_shorter(place))
+
+
+_REFUSED = re.compile(r"not differentiable with respect to argument '(\w+)'")
+
+
+def undifferentiable(error: Exception) -> Observation | None:
+    """The argument that requires a gradient for which torch has no formula, if that is why a loss call failed."""
+    named = _REFUSED.search(str(error))
+    if named is None:
+        return None
+    argument = named[1]
+    return Observation("not-differentiable", None, facts={"argument": argument, "is_weight": "weight" in argument})
 
 
 def left_at(place: Location | None) -> Observation:

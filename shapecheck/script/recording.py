@@ -27,7 +27,7 @@ from shapecheck.report import CheckResult
 from shapecheck.rules import load_loss
 from shapecheck.script.checking import checked
 from shapecheck.script.following import path_of, trail_of
-from shapecheck.script.gradient import comes_of, cut_behind, cut_of, leads_nowhere, left_at, lost
+from shapecheck.script.gradient import comes_of, cut_behind, cut_of, leads_nowhere, left_at, lost, undifferentiable
 from shapecheck.script.origins import Probes, origin_of
 from shapecheck.script.seen import Seen
 from shapecheck.script.sources import Given, Made, ModuleCall, Step
@@ -121,7 +121,7 @@ class Recording:
             key = _key(call)
             known = self._seen.get(key)
             if known is None or known.reported or not known.raised:
-                self._seen[key] = replace(self._taken_down(call), raised=True)
+                self._seen[key] = replace(self._taken_down(call), raised=True, cut=undifferentiable(error))
 
     def _heard(self, name: str, args: tuple[Any, ...]) -> None:
         """Data leaves torch, or gradients are asked for."""

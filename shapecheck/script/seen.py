@@ -17,7 +17,7 @@ class Seen:
     """One distinct loss call. `subject` is None where the call could not be measured, as `error` says.
 
     `trails` are by the contract's names of the tensors that came of a module or a batch. `cut` is where the way to the
-    parameters ends, if a backward has found none.
+    parameters ends, if a backward has found none, or what torch refuses to give a gradient.
     """
 
     loss: Loss

@@ -135,7 +135,7 @@ def _over_others(way: Way, step: Step, own: frozenset[int] | None) -> Iterator[O
     """A softmax that runs over positions or samples, where the classes are on another axis."""
     if way.roles is None or way.classes is None or own is None or len(own) != 1:
         return
-    role, dim = way.roles[next(iter(own))], _dim(step)
+    role, dim = way.roles[next(iter(own))], dim_of(step)
     if role in _POSITIONS:
         facts: dict[str, Any] = {
             "call": step.name,
@@ -169,7 +169,7 @@ def _over_classes(way: Way, step: Step) -> Remedy | None:
 
 def _runs_over(way: Way, step: Step) -> frozenset[int] | None:
     """The axes of the base that a softmax runs over."""
-    axes, dim = _axes_at(way, step), _dim(step)
+    axes, dim = _axes_at(way, step), dim_of(step)
     return axes[dim] if axes is not None and dim is not None and dim < len(axes) else None
 
 
@@ -180,7 +180,7 @@ def _axes_at(way: Way, step: Step) -> tuple[frozenset[int], ...] | None:
     return None if indices is None else varying(indices, way.trail.base.shape)
 
 
-def _dim(step: Step) -> int | None:
+def dim_of(step: Step) -> int | None:
     """The axis a call runs over, counted from the left; where none is named, the one torch takes."""
     rank, axis = len(_before(step)), axis_of(step)
     if axis is None and step.name in ("softmax", "log_softmax"):
@@ -267,7 +267,7 @@ def _along_batch(way: Way) -> Iterator[Observation]:
     for step in way.trail.steps:
         if step.name != "cosine_similarity" or len(_before(step)) != 2:
             continue
-        own, dim, axes = _runs_over(way, step), _dim(step), _axes_at(way, step)
+        own, dim, axes = _runs_over(way, step), dim_of(step), _axes_at(way, step)
         if own and dim is not None and axes and {way.roles[place] for place in own} == {"batch"} and axes[1 - dim]:
             consequence = "features are compared over samples, and not the two sides of one sample"
             facts = {

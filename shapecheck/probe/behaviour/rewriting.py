@@ -48,6 +48,22 @@ def squeezed(step: Step, dims: tuple[int, ...]) -> str:
     return _statement(step, lambda call: _object(call) + wanted) or f"x{wanted}"
 
 
+def with_logarithm(location: Location | None) -> str | None:
+    """The line with log_softmax for its one softmax; None where there is no such."""
+    original = _simple_at(location)
+    calls = (
+        [] if original is None else [n for n in ast.walk(original) if isinstance(n, ast.Call) and _name(n) == "softmax"]
+    )
+    if original is None or len(calls) != 1:
+        return None
+    renamed = copy.deepcopy(calls[0])
+    if not isinstance(renamed.func, ast.Attribute):  # the other name may not be imported
+        return None
+    renamed.func.attr = "log_softmax"
+    line = source.with_call_replaced(original, calls[0], renamed)
+    return line if len(line) <= _LONGEST else None
+
+
 _LEAVING = frozenset({"item", "tolist", "numpy", "detach", "cpu"})
 _RETURNING = frozenset({"tensor", "as_tensor", "from_numpy", "array", "asarray", "Tensor", "FloatTensor"})
 
