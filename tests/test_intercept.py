@@ -214,7 +214,10 @@ def test_the_line_is_the_users(listener: Listener) -> None:
     if sys.version_info >= (3, 11):
         told = listener.words[0]
         assert told is not None
-        assert (told.text, dict(told.tensors)) == ("criterion(LOGITS, LABELS)", {"output": "LOGITS", "target": "LABELS"})
+        assert (told.text, dict(told.tensors)) == (
+            "criterion(LOGITS, LABELS)",
+            {"output": "LOGITS", "target": "LABELS"},
+        )
 
 
 # ------------------------------------------------------------------------------------- put back
