@@ -23,7 +23,8 @@ from shapecheck.script.origins import Probes
 from shapecheck.script.pairing import batch_axis, paired_wrongly
 from shapecheck.script.seen import Seen
 from shapecheck.script.sources import ModuleCall
-from shapecheck.script.trails import Way, observed, roles_at_end, still_seen, way_of
+from shapecheck.script.trails import observed, roles_at_end, still_seen
+from shapecheck.script.ways import Way, way_of
 from shapecheck.specs import Observation, Subject, TensorSpec
 from shapecheck.torch_judge import TorchJudge
 

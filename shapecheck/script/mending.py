@@ -12,7 +12,7 @@ from shapecheck.probe.behaviour.rewriting import with_logarithm
 from shapecheck.report import CheckResult, Finding, Fix
 from shapecheck.script.following import repeated
 from shapecheck.script.sources import Step
-from shapecheck.script.trails import Way, dim_of
+from shapecheck.script.ways import Way, dim_of
 
 _PROOF = (
     "the steps of the script were taken again with it: the loss is given the logarithms of what it was given before"

@@ -19,7 +19,7 @@ from shapecheck.probe.behaviour.rewriting import turned_before
 from shapecheck.probe.behaviour.tracing import RESHAPES
 from shapecheck.script.following import Trail, followed
 from shapecheck.script.sources import Batch, Made, Shape, Step
-from shapecheck.script.trails import Way
+from shapecheck.script.ways import Way
 from shapecheck.specs import Observation, Remedy
 
 _MOST = 2**20  # pairs that are looked at
