@@ -13,7 +13,12 @@ from shapecheck.report import CheckResult
 from shapecheck.rules import Rule, model_rules
 from shapecheck.script.recording import Recording
 
-OF_SCRIPTS = ("frozen", "loss-cut", "paired-wrongly", "not-differentiable")  # told of what a script does, which no model shows
+OF_SCRIPTS = (
+    "frozen",
+    "loss-cut",
+    "paired-wrongly",
+    "not-differentiable",
+)  # told of what a script does, which no model shows
 
 START = """
 import torch
@@ -416,6 +421,12 @@ RIGHT = {
                 return self.out(self.rnn(x.transpose(0, 1))[0]).squeeze(-1)
         net, data = Net(), torch.randn(8, 8, 6)
         F.mse_loss(net(data[..., :5]), data[..., 5].t()).backward()
+    """,
+    "data looked up by their labels": """
+        model, patterns = nn.Conv1d(6, 5, 1), torch.randn(5, 6)
+        labels = torch.randint(0, 5, (10, 3)).repeat_interleave(6, dim=1)
+        out = model(patterns[labels].transpose(1, 2) + torch.randn(10, 6, 18))
+        F.cross_entropy(out.transpose(1, 2).reshape(-1, 5), labels.view(-1)).backward()
     """,
     "scores of steps put in their places": """
         cell, head = nn.GRUCell(5, 8), nn.Linear(8, 6)

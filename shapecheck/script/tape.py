@@ -32,7 +32,7 @@ from shapecheck.probe.loading.allowances import never_compiled
 from shapecheck.probe.outputs.outputs import pieces
 from shapecheck.probe.runs.feeding import tensors_in
 from shapecheck.script.functions import INDEXED, LAYOUT, TURNED
-from shapecheck.script.sources import Batch, Given, Made, ModuleCall, Step, made_of, with_sources
+from shapecheck.script.sources import Batch, Given, Made, ModuleCall, Step, found, made_of, with_sources
 
 Result = TypeVar("Result")
 
@@ -261,6 +261,8 @@ class Tape:
         taken = with_sources(args, known), with_sources(dict(kwargs), known)
         if name in INDEXED:  # indices and masks are mostly made for this one call: held weakly they would be gone
             taken = (*with_sources(args[:1], known), *args[1:]), dict(kwargs)
+        if next(found(Made, taken), None) is None:  # looked up by what is known, in a table that is not
+            return
         shape = tuple(given[0].shape) if isinstance(result, torch.Tensor) or name == "__setitem__" else None
         spot = next(iter(spots(sys._getframe(1))), None)
         step = Step(function, name, *taken, shape, spot, torch.is_grad_enabled(), depth)
