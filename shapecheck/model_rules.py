@@ -21,7 +21,7 @@ def with_findings(result: CheckResult, observations: Sequence[Observation]) -> C
         return result
     seen = [(rule, each) for each in observations for rule in model_rules() if rule.observed == each.kind]
     found = tuple(_finding(rule, each) for rule, each in seen)
-    explained = tuple(code for rule, each in seen for code in (*rule.explains, *each.facts.get("explains", ())))
+    explained = tuple(code for rule, _ in seen for code in rule.explains)
     others = (finding for finding in result.findings if not finding.code.startswith(explained))
     return replace(result, findings=ordered((*found, *others)))
 

@@ -61,7 +61,7 @@ def checked(seen: Seen, probes: Probes, judge: bool) -> CheckResult:
     found = [replace(each, facts={**each.facts, "applies_to": "script"}) for each in found]
     if any(each.kind in _SHUFFLES for each in found):
         subject = _without_values(subject, seen.loss)
-    told = tuple(_one_cause((*subject.observations, *found), subject, seen.loss))
+    told = tuple(_one_cause((*subject.observations, *found)))
     if comes:
         told = tuple(weighed(each, seen, subject) if each.kind in OF_ONE else each for each in told)
     subject = replace(subject, observations=told)
@@ -72,16 +72,11 @@ def checked(seen: Seen, probes: Probes, judge: bool) -> CheckResult:
     return result
 
 
-def _one_cause(told: Sequence[Observation], subject: Subject, loss: Loss) -> Iterator[Observation]:
-    """Without what follows from a reshape that mixes axes: another number of rows than labels, and what a batch of one does."""
-    mixed = [each for each in told if each.kind == "positions-mixed"]
-    lines = [each.location for each in mixed]
-    output, target = subject.tensors[loss.output].shape, subject.tensors.get(loss.target)
-    rows = target is not None and output[:1] != target.shape[:1]
+def _one_cause(told: Sequence[Observation]) -> Iterator[Observation]:
+    """Without what a batch of one does at a reshape that mixes axes whatever the batch."""
+    lines = [each.location for each in told if each.kind == "positions-mixed"]
     for each in told:
-        if each in mixed and rows:
-            yield replace(each, facts={**each.facts, "explains": ("SC115", "SC119")})
-        elif each.kind not in OF_ONE or each.location not in lines:
+        if each.kind not in OF_ONE or each.location not in lines:
             yield each
 
 
